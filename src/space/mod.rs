@@ -1,0 +1,12 @@
+//! What an address space is made of: mappings, the regions we see in them, and what they cost.
+//! Plain values; how any of it was read is `target`'s and `memory`'s business.
+
+mod address_map;
+mod mapping;
+mod region;
+mod residency;
+
+pub use address_map::AddressMap;
+pub use mapping::{Mapping, Permissions};
+pub use region::{Footprint, Region, RegionKind};
+pub use residency::Residency;
