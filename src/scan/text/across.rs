@@ -1,5 +1,5 @@
 //! Templates of different skeletons that are one: a value with blanks, dots or slashes in it makes as many skeletons as
-//! it has lengths. Knows where two templates have the same beginning and end around nothing but values.
+//! it has lengths. Knows where two templates are equal but for the length of such values.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -9,31 +9,40 @@ use super::class::{ALPHANUMERIC, class, fold, hash};
 use super::label::Joined;
 use super::slot::Shown;
 use super::template::Template;
-use super::token::{MASKED, Role, Tokens};
+use super::token::{MASKED, Place, Role, Tokens};
 
 /// Words that must surround the values for two templates to be taken for one.
 const ENOUGH_WORDS: usize = 2;
 
-/// A template seen as what is before its values, and what is behind them.
+/// Neighbouring places that hold values.
+#[derive(Clone, Copy)]
+struct Stretch {
+    first: usize,
+    last: usize,
+    /// The hash of the delimiters between them.
+    between: u64,
+    /// Whether one of them holds text of any kind.
+    loose: bool,
+    slashes: bool,
+}
+
+/// A template as words with stretches of values between them.
 struct Frame {
     index: u32,
     key: u64,
-    first: usize,
-    last: usize,
-    /// Whether there are slashes between the values.
-    slashes: bool,
+    stretches: Vec<Stretch>,
 }
 
 /// Templates that are one, the largest first, and what of the largest is shown as one variable.
 pub(super) struct Family {
     pub(super) members: Vec<u32>,
-    pub(super) joined: Option<Joined>,
+    pub(super) joined: Vec<Joined>,
 }
 
 impl Catalog {
     /// All live templates, those that are one put together.
     pub(super) fn families(&mut self) -> Vec<Family> {
-        let mut frames: HashMap<u64, Vec<Frame>, FixedState> = HashMap::default();
+        let mut alike: HashMap<u64, Vec<Frame>, FixedState> = HashMap::default();
         let mut families = Vec::new();
         for index in 0..self.templates.len() as u32 {
             let template = &self.templates[index as usize];
@@ -42,73 +51,98 @@ impl Catalog {
             }
             self.scratch.read(&template.first);
             match frame(index, template, &self.scratch) {
-                Some(frame) => frames.entry(frame.key).or_default().push(frame),
-                None => families.push(Family { members: vec![index], joined: None }),
+                Some(frame) => alike.entry(frame.key).or_default().push(frame),
+                None => families.push(Family { members: vec![index], joined: Vec::new() }),
             }
         }
-        for (_, mut frames) in frames {
+        for mut frames in alike.into_values() {
             frames.sort_by_key(|frame| {
                 let template = &self.templates[frame.index as usize];
                 (std::cmp::Reverse(template.weight()), frame.index)
             });
-            families.push(family(&frames));
+            while !frames.is_empty() {
+                families.push(first_family(&mut frames));
+            }
         }
         families
     }
 }
 
-fn family(frames: &[Frame]) -> Family {
-    let largest = &frames[0];
-    let kind = if frames.iter().any(|frame| frame.slashes) { "path" } else { "str" };
-    let joined = Joined { first: largest.first, last: largest.last, kind };
-    Family {
-        members: frames.iter().map(|frame| frame.index).collect(),
-        joined: (frames.len() > 1).then_some(joined),
-    }
+/// The first of `frames` and what is one with it, taken out.
+fn first_family(frames: &mut Vec<Frame>) -> Family {
+    let lead = frames.remove(0);
+    let mut members = vec![lead.index];
+    let mut differs = vec![false; lead.stretches.len()];
+    let mut slashes = vec![false; lead.stretches.len()];
+    frames.retain(|frame| {
+        let pairs = || lead.stretches.iter().zip(&frame.stretches);
+        if !pairs().all(|(one, two)| one.between == two.between || (one.loose && two.loose)) {
+            return true;
+        }
+        members.push(frame.index);
+        for (index, (one, two)) in pairs().enumerate() {
+            differs[index] |= one.between != two.between;
+            slashes[index] |= one.slashes || two.slashes;
+        }
+        false
+    });
+    let joined = lead.stretches.iter().enumerate().filter(|(index, _)| differs[*index]).map(|(index, stretch)| Joined {
+        first: stretch.first,
+        last: stretch.last,
+        kind: if slashes[index] { "path" } else { "str" },
+    });
+    Family { joined: joined.collect(), members }
 }
 
-/// The frame of a template between whose first and last value there is no word, one of them text of any kind, and
-/// around them words enough.
+/// The frame of a template with a stretch that holds text of any kind and with words enough.
 fn frame(index: u32, template: &Template, tokens: &Tokens) -> Option<Frame> {
     let places = tokens.places();
-    let literals: Vec<Option<u64>> = (0..places.len()).map(|place| literal(template, tokens, place)).collect();
-    let first = literals.iter().position(Option::is_none)?;
-    let last = literals.iter().rposition(Option::is_none)?;
-    let middle = first..=last;
-    let loose = middle.clone().any(|place| {
-        template.literal(place, &places[place]) == MASKED || template.slots.get(place).is_some_and(|slot| slot.is_mixed())
-    });
-    let words = places.iter().enumerate().filter(|(place, p)| {
-        literals[*place].is_some() && p.of(&template.first).iter().any(|&byte| class(byte) & ALPHANUMERIC != 0)
-    });
-    if tokens.cut || !loose || words.count() < ENOUGH_WORDS || middle.clone().any(|place| literals[place].is_some()) {
-        return None;
-    }
-    // A list differs from a single value in the gap before it.
-    let lead = places[first].gap;
-    let mut key = if places[first].role == Role::List { !lead } else { lead };
-    for (place, literal) in literals.iter().enumerate() {
-        match literal {
-            Some(literal) => key = fold(key ^ literal, places[place].gap),
-            None if place == first => key = fold(key, 1),
-            None => {}
+    let mut stretches: Vec<Stretch> = Vec::new();
+    let mut inside = false;
+    let (mut key, mut words) = (0, 0);
+    for (number, place) in places.iter().enumerate() {
+        // A list differs from a single value in the gap before it.
+        let gap = if place.role == Role::List { !place.gap } else { place.gap };
+        match literal(template, place, number) {
+            Some(literal) => {
+                inside = false;
+                key = fold(key ^ literal, gap);
+                words += usize::from(place.of(&template.first).iter().any(|&byte| class(byte) & ALPHANUMERIC != 0));
+            }
+            None if inside => {
+                let last = stretches.last_mut()?;
+                last.last = number;
+                last.between = fold(last.between, gap);
+            }
+            None => {
+                inside = true;
+                key = fold(key ^ 1, gap);
+                stretches.push(Stretch { first: number, last: number, between: 0, loose: false, slashes: false });
+            }
+        }
+        if let Some(stretch) = stretches.last_mut().filter(|_| inside) {
+            stretch.between = fold(stretch.between, u64::from(place.role == Role::List));
+            stretch.loose |= template.literal(number, place) == MASKED
+                || template.slots.get(number).is_some_and(|slot| slot.is_mixed());
         }
     }
-    let inside = &template.first[usize::from(places[first].start)..usize::from(places[last].end)];
-    let slashes = inside.contains(&b'/');
-    Some(Frame { index, key: fold(key, tokens.tail), first, last, slashes })
+    for stretch in &mut stretches {
+        let text = usize::from(places[stretch.first].start)..usize::from(places[stretch.last].end);
+        stretch.slashes = template.first[text].contains(&b'/');
+    }
+    let loose = stretches.iter().any(|stretch| stretch.loose);
+    (loose && !tokens.cut && words >= ENOUGH_WORDS).then_some(Frame { index, key: fold(key, tokens.tail), stretches })
 }
 
 /// What a place always holds, where it does.
-fn literal(template: &Template, tokens: &Tokens, place: usize) -> Option<u64> {
-    let found = &tokens.places()[place];
-    let generalised = template.mask >> place & 1 == 1;
-    if found.role == Role::Word && !generalised {
-        return Some(found.literal);
+fn literal(template: &Template, place: &Place, number: usize) -> Option<u64> {
+    let generalised = template.mask >> number & 1 == 1;
+    if place.role == Role::Word && !generalised {
+        return Some(place.literal);
     }
-    match template.slots.get(place).map(|slot| slot.shown()) {
+    match template.slots.get(number).map(|slot| slot.shown()) {
         Some(Shown::Constant(value)) => Some(hash(value)),
         Some(Shown::Varying { .. }) => None,
-        None => Some(hash(found.of(&template.first))),
+        None => Some(hash(place.of(&template.first))),
     }
 }

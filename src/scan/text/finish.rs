@@ -35,7 +35,7 @@ pub(super) fn groups(catalog: &mut Catalog, strings: &mut Strings, whole: ByteCo
         if count < 2 && weight.saturating_mul(100) < whole.0 {
             continue;
         }
-        sampled |= members().any(|template| template.late && count >= LATE_ENOUGH);
+        sampled |= members().any(|template| template.late && !template.is_rest() && count >= LATE_ENOUGH);
         groups.push(group(catalog, family));
     }
     groups.sort_by_cached_key(|group| (Reverse(size(group)), group.label.to_string()));
@@ -123,7 +123,7 @@ fn group(catalog: &Catalog, family: &Family) -> Group {
     }
     let lead = &catalog.templates[family.members[0] as usize];
     let equal = family.members.len() == 1 && lead.all_equal && lead.count() > 1;
-    let label = if equal { label::of_string(&lead.first) } else { label::of_template(lead, &mut tokens, family.joined) };
+    let label = if equal { label::of_string(&lead.first) } else { label::of_template(lead, &mut tokens, &family.joined) };
     let samples = members().flat_map(Template::samples).take(SAMPLES).map(sample).collect();
     let kind = if equal { GroupKind::Repeat } else { GroupKind::Text };
     Group { kind, label: or_any(label), now, before: catalog.second.then_some(before), samples }

@@ -5,7 +5,7 @@ use crate::scan::group::{Label, LabelPart};
 
 use super::class::{SPACE, WORD, class};
 use super::slot::{Shown, Slot};
-use super::template::Template;
+use super::template::{SAMPLE_LENGTH, Template};
 use super::token::{Place, Role, Tokens};
 use super::value::{Kind, Votes};
 
@@ -36,13 +36,13 @@ pub(super) fn of_string(text: &[u8]) -> Label {
 }
 
 /// The label of `template`, the first record of which is in `tokens`.
-pub(super) fn of_template(template: &Template, tokens: &mut Tokens, joined: Option<Joined>) -> Label {
+pub(super) fn of_template(template: &Template, tokens: &mut Tokens, joined: &[Joined]) -> Label {
     let lists = element_kinds(template, tokens);
     tokens.read(&template.first);
     let mut parts = Parts::default();
     let mut at = 0;
     for (index, place) in tokens.places().iter().enumerate() {
-        if let Some(joined) = joined.filter(|joined| (joined.first..=joined.last).contains(&index)) {
+        if let Some(joined) = joined.iter().find(|joined| (joined.first..=joined.last).contains(&index)) {
             if index == joined.first {
                 parts.between(template, tokens, at, place.start.into());
                 parts.push(LabelPart::Variable(joined.kind.into()));
@@ -94,7 +94,9 @@ fn element_kinds(template: &Template, tokens: &mut Tokens) -> Vec<(usize, Vec<Ki
         }
         for (list, votes, same) in &mut votes {
             let text = tokens.places()[*list].of(record);
-            let elements = text.split(|&byte| class(byte) & WORD == 0).filter(|element| !element.is_empty());
+            let cut = number > 0 && record.len() >= SAMPLE_LENGTH;
+            let whole = if cut { text.iter().rposition(|&byte| class(byte) & WORD == 0).unwrap_or(0) } else { text.len() };
+            let elements = text[..whole].split(|&byte| class(byte) & WORD == 0).filter(|element| !element.is_empty());
             let before = votes.len();
             let mut count = 0;
             for element in elements.take(64) {
@@ -104,7 +106,7 @@ fn element_kinds(template: &Template, tokens: &mut Tokens) -> Vec<(usize, Vec<Ki
                 }
                 votes[count - 1].add(Kind::of(element), 1);
             }
-            *same &= number == 0 || count == before;
+            *same &= !cut && (number == 0 || count == before);
         }
     }
     votes.into_iter().map(|(list, votes, same)| (list, shown_kinds(&votes, same))).collect()

@@ -70,10 +70,11 @@ impl<'a> Reader<'a> {
             Structure::Pem => {
                 self.limit = line_end(self.text, 0);
                 self.part();
-                let body = self.limit.min(whole);
-                let end = memchr::memmem::find(&self.text[body..], b"-----END").map_or(whole, |end| body + end);
+                let end = memchr::memmem::find(&self.text[self.limit..], b"-----END");
+                let end = end.map_or(whole, |end| self.limit + end);
+                let body = self.text[self.limit..end].trim_ascii_start().len();
                 self.delimiter(b'\n');
-                self.value(body, end);
+                self.value(end - body, end - body + self.text[end - body..end].trim_ascii_end().len());
                 self.at = end;
                 self.limit = whole;
                 self.part();
@@ -147,6 +148,7 @@ impl<'a> Reader<'a> {
             b'>' if self.xml => self.tag_end(),
             b'<' if self.xml && self.text[self.at..].starts_with(b"<!") => self.markup(),
             b':' if is_at(self.text, self.at + 1, b':') => self.double_colon(),
+            b'/' if self.at >= self.not_base64 => self.slash(),
             _ => {
                 self.delimiter(byte);
                 self.at += 1;
@@ -215,6 +217,19 @@ impl<'a> Reader<'a> {
         if self.at > start {
             self.tokens.skip(start, self.at);
         }
+    }
+
+    /// A slash that may be the beginning of base64.
+    fn slash(&mut self) {
+        let text = &self.text[..self.limit];
+        if let Some(end) = compound::base64(text, self.at) {
+            self.value(self.at, end);
+            self.at = self.at.max(end);
+            return;
+        }
+        self.not_base64 = compound::past_base64(text, self.at);
+        self.delimiter(b'/');
+        self.at += 1;
     }
 
     fn double_colon(&mut self) {
@@ -302,6 +317,13 @@ impl<'a> Reader<'a> {
 
     /// Dashes, dots and the like on their own.
     fn weak_only(&mut self, start: usize, end: usize) {
+        if is_at(self.text, end, b'/') && start >= self.not_base64 {
+            if let Some(end) = compound::base64(&self.text[..self.limit], start) {
+                self.value(start, end);
+                self.at = end;
+                return;
+            }
+        }
         self.at = end;
         let alone = end == start + 1 && self.text[start] == b'-';
         let apart = start == 0 || class(self.text[start - 1]) & SPACE != 0;

@@ -112,8 +112,9 @@ impl Slot {
         self.seen = self.seen.saturating_add(other.seen);
         self.whole.absorb(&other.whole);
         self.middle.absorb(&other.middle);
-        if other.middle.winner() == Kind::Empty {
-            self.middle.absorb(&other.whole);
+        if self.varies && !other.varies {
+            let middle = self.middle_of(&other.first);
+            self.middle.add(middle, other.seen);
         }
     }
 

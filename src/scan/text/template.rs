@@ -70,6 +70,11 @@ impl Template {
         self.merged_into == NONE
     }
 
+    /// Whether it takes what merges with nothing.
+    pub(super) fn is_rest(&self) -> bool {
+        self.mask == u64::MAX
+    }
+
     /// Members in both scans.
     pub(super) fn count(&self) -> u64 {
         self.now.count + self.before.count

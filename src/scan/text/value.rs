@@ -225,5 +225,5 @@ impl Votes {
 
 /// The classes of punctuation a common beginning may end with.
 pub(super) fn is_boundary(byte: u8) -> bool {
-    class(byte) & ALPHANUMERIC == 0
+    class(byte) & ALPHANUMERIC == 0 && byte != b'%'
 }
