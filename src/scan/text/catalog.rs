@@ -73,6 +73,12 @@ impl Catalog {
         }
     }
 
+    /// The memory taken, about.
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
     pub(super) fn begin_second(&mut self) {
         self.templates.iter_mut().for_each(Template::begin_second);
         self.dropped_before += std::mem::take(&mut self.dropped_now);
@@ -103,7 +109,7 @@ impl Catalog {
         let Some(index) = self.find(tokens) else {
             return self.found(member, tokens);
         };
-        self.patterns.remember(index, &self.templates[index as usize], &mut self.scratch);
+        self.patterns.remember(member.record, index, &self.templates[index as usize], &mut self.scratch);
         self.count_in(index, member, tokens);
     }
 
@@ -327,8 +333,11 @@ impl Catalog {
         self.by_skeleton = hashes.map(|(index, skeleton)| (skeleton.hash, index as u32)).collect();
         // Signatures of what was merged away are found again through the masks.
         let entries = std::mem::take(&mut self.by_signature);
-        self.by_signature =
-            entries.into_iter().map(|(key, index)| (key, places[index as usize])).filter(|&(_, index)| index != NONE).collect();
+        self.by_signature = entries
+            .into_iter()
+            .map(|(key, index)| (key, places[index as usize]))
+            .filter(|&(_, index)| index != NONE)
+            .collect();
         self.forget_recent();
     }
 }

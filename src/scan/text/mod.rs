@@ -21,6 +21,7 @@ mod strings;
 mod template;
 mod token;
 mod value;
+mod word;
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,12 @@
 //! A template as steps that a record either takes or does not: a short way to the template of a record that looks like
 //! one seen lately, without taking the record apart. Knows lines only; what it is not sure of it declines.
 
-use super::class::{LETTER, SPACE, WORD, class, class_at, is_at};
+use super::class::{DIGIT, LETTER, SPACE, WORD, class, class_at, is_at};
 use super::compound;
-use super::reader::{Found, find_word};
+
 use super::template::Template;
 use super::token::{FREE, Role, Tokens};
+use super::word::{Found, find_word, literal_of};
 
 /// Patterns tried for one record.
 const WAYS: usize = 4;
@@ -72,7 +73,7 @@ impl Pattern {
             let end = match *step {
                 Step::Text { start, end } => {
                     let text = &self.text[usize::from(start)..usize::from(end)];
-                    if !record[at..].starts_with(text) {
+                    if !begins_with(&record[at..], text) {
                         return false;
                     }
                     Some(at + text.len())
@@ -89,6 +90,18 @@ impl Pattern {
         }
         at == record.len()
     }
+}
+
+/// As `starts_with`, for texts too short to be worth a call.
+#[inline(always)]
+fn begins_with(record: &[u8], text: &[u8]) -> bool {
+    let Some(record) = record.get(..text.len()) else {
+        return false;
+    };
+    let (record, record_rest) = record.as_chunks::<8>();
+    let (text, text_rest) = text.as_chunks::<8>();
+    record.iter().zip(text).all(|(one, two)| one == two)
+        && record_rest.iter().zip(text_rest).all(|(one, two)| one == two)
 }
 
 /// How the value at `start` ends, told by what is before it.
@@ -124,10 +137,10 @@ fn value_end(record: &[u8], at: usize, any: bool, not_base64: &mut usize) -> Opt
                 return None;
             }
             let digits_first = class(record[at]) & LETTER == 0;
-            if any || (digits_first && bits & super::class::DIGIT != 0) {
+            if any || (digits_first && bits & DIGIT != 0) {
                 return Some(end);
             }
-            let (role, literal) = super::reader::literal_of(&record[at..end], bits);
+            let (role, literal) = literal_of(&record[at..end], bits);
             (role == Role::Value && literal == FREE).then_some(end)
         }
     }
@@ -154,7 +167,8 @@ impl Patterns {
             return 0;
         };
         // Digits at the beginning are seldom the same twice.
-        let word = if head[0].is_ascii_digit() { u64::from(head[4]) } else { u64::from_le_bytes(*head) >> 8 & 0xff_ffff };
+        let word =
+            if head[0].is_ascii_digit() { u64::from(head[4]) } else { u64::from_le_bytes(*head) >> 8 & 0xff_ffff };
         let word = word ^ u64::from(head[0].min(b'9'));
         (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize % BUCKETS
     }
@@ -185,9 +199,9 @@ impl Patterns {
     }
 
     /// Remembers the pattern of a template that a record was just found to belong to.
-    pub(super) fn remember(&mut self, index: u32, template: &Template, scratch: &mut Tokens) {
+    pub(super) fn remember(&mut self, record: &[u8], index: u32, template: &Template, scratch: &mut Tokens) {
         self.turn = self.turn.wrapping_add(1);
-        let bucket = &mut self.buckets[Patterns::bucket(&template.first)];
+        let bucket = &mut self.buckets[Patterns::bucket(record)];
         let full = bucket[WAYS - 1].is_some();
         if template.count() < ENOUGH || template.is_rest() || (full && !self.turn.is_multiple_of(16)) {
             return;

@@ -50,7 +50,9 @@ const HEADERS: [&[u8]; 20] = [
 /// Where the name at the start of a header line ends, at its colon.
 pub(super) fn header_name(line: &[u8]) -> Option<usize> {
     let mut end = 0;
-    while end < 64 && (class_at(line, end) & ALPHANUMERIC != 0 && line[end] < 0x80 || matches!(line.get(end), Some(b'-' | b'_'))) {
+    while end < 64
+        && (class_at(line, end) & ALPHANUMERIC != 0 && line[end] < 0x80 || matches!(line.get(end), Some(b'-' | b'_')))
+    {
         end += 1;
     }
     (end > 0 && is_at(line, end, b':')).then_some(end)
@@ -63,9 +65,10 @@ pub(super) fn line_end(text: &[u8], at: usize) -> usize {
 fn starts_head(text: &[u8]) -> bool {
     match text.first() {
         Some(b'H') if text.starts_with(b"HTTP/1.") || text.starts_with(b"HTTP/2") => true,
-        Some(b'A'..=b'Z') if METHODS.iter().any(|method| text.starts_with(method)) => {
+        Some(b'C' | b'D' | b'G' | b'H' | b'O' | b'P') if METHODS.iter().any(|method| text.starts_with(method)) => {
             let line = text[..line_end(text, 0)].trim_ascii_end();
-            line.len() > 9 && line[line.len() - 9..].starts_with(b" HTTP/")
+            // A request line alone is a line as any other.
+            line.len() > 9 && line.len() + 2 < text.len() && line[line.len() - 9..].starts_with(b" HTTP/")
         }
         _ => false,
     }
@@ -76,7 +79,7 @@ fn is_header_line(line: &[u8]) -> bool {
         return false;
     };
     let name = &line[..name];
-    name[0].is_ascii_uppercase() && (name.contains(&b'-') && !name.contains(&b'_') || HEADERS.contains(&name))
+    line[0].is_ascii_uppercase() && (name.contains(&b'-') && !name.contains(&b'_') || HEADERS.contains(&name))
 }
 
 fn starts_xml(text: &[u8]) -> bool {
@@ -133,12 +136,13 @@ pub(super) fn next_record(run: &[u8], at: usize) -> Option<Cut> {
     }
     let rest = &run[start..];
     let structure = Structure::of(rest);
-    let next = start + match structure {
-        Structure::Line | Structure::Header => line_end(rest, 0),
-        Structure::Head => head_end(rest),
-        Structure::Xml => rest.len(),
-        Structure::Pem => pem_end(rest),
-    };
+    let next = start
+        + match structure {
+            Structure::Line | Structure::Header => line_end(rest, 0),
+            Structure::Head => head_end(rest),
+            Structure::Xml => rest.len(),
+            Structure::Pem => pem_end(rest),
+        };
     let mut end = next;
     while end > start && class(run[end - 1]) & SPACE != 0 {
         end -= 1;

@@ -55,10 +55,10 @@ impl Kind {
             return Kind::Empty;
         }
         let bits = value.iter().fold(0, |bits, &byte| bits | class(byte));
-        if bits & DIGIT != 0 {
-            if let Some(kind) = numeric(value, bits) {
-                return kind;
-            }
+        if bits & DIGIT != 0
+            && let Some(kind) = numeric(value, bits)
+        {
+            return kind;
         }
         lettered(value, bits)
     }
@@ -208,8 +208,9 @@ impl Votes {
         if hex * 4 >= int && most(hex + int + self.of(Kind::Float)) {
             return Kind::Hex;
         }
-        let alone =
-            [Kind::Uuid, Kind::Time, Kind::Ip, Kind::Url, Kind::Email, Kind::Path].into_iter().find(|&k| most(self.of(k)));
+        let alone = [Kind::Uuid, Kind::Time, Kind::Ip, Kind::Url, Kind::Email, Kind::Path]
+            .into_iter()
+            .find(|&k| most(self.of(k)));
         if let Some(kind) = alone {
             return kind;
         }
