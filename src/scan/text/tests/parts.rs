@@ -1,7 +1,6 @@
 //! Compound values, kinds of values, and signatures.
 
-use super::*;
-use crate::scan::text::compound;
+use super::super::compound;
 use crate::scan::text::token::{Role, Tokens};
 use crate::scan::text::value::Kind;
 
