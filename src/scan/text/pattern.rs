@@ -74,7 +74,8 @@ impl Pattern {
     #[inline]
     fn matches(&self, record: &[u8]) -> bool {
         let mut at = 0;
-        let mut not_base64 = 0;
+        // What follows a slash is known from the pattern: it need not be looked at for base64.
+        let mut not_base64 = usize::MAX;
         for step in &self.steps {
             let end = match *step {
                 Step::Text { start, end } => {
