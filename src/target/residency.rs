@@ -63,7 +63,11 @@ impl Target {
         for span in spans {
             let first = map.mappings.partition_point(|mapping| mapping.span.end <= span.start);
             for mapping in map.mappings[first..].iter().take_while(|mapping| mapping.span.start < span.end) {
-                mappings.push(Mapping { span: mapping.span.intersection(*span), name: String::new(), ..*mapping });
+                mappings.push(Mapping {
+                    span: mapping.span.intersection(*span),
+                    name: mapping.name.clone(),
+                    ..*mapping
+                });
             }
         }
         Ok(self.held_by(&mappings)?.into_iter().sum())
@@ -95,7 +99,7 @@ enum Question {
 impl Question {
     /// What must be asked to know the private memory of `mapping`.
     fn private_of(mapping: &Mapping) -> Question {
-        if mapping.permissions.shared || is_above_user_space(mapping) {
+        if mapping.permissions.shared || is_the_kernels(&mapping.name) {
             return Question::Nothing;
         }
         if mapping.has_file() { Question::PrivateFile } else { Question::Anonymous }
@@ -222,6 +226,14 @@ impl PageTable {
 /// x86's vsyscall page is listed in maps, but its address is the kernel's: asking for it fails with EFAULT.
 fn is_above_user_space(mapping: &Mapping) -> bool {
     mapping.span.end.0 > i64::MAX as u64
+}
+
+/// The kernel's own pages and those of devices are present without being anybody's memory.
+fn is_the_kernels(name: &str) -> bool {
+    const OWN: [&str; 4] = ["[heap]", "[stack", "[anon:", "[anon_shmem:"];
+    const MEMORY_DEVICES: [&str; 2] = ["/dev/zero", "/dev/shm/"];
+    (name.starts_with('[') && !OWN.iter().any(|own| name.starts_with(own)))
+        || (name.starts_with("/dev/") && !MEMORY_DEVICES.iter().any(|device| name.starts_with(device)))
 }
 
 /// From the first mapping to the last that is the process's own.
