@@ -275,7 +275,7 @@ fn push_joined(list: &mut Vec<Span>, span: Span) {
 }
 
 /// The page size of this machine.
-fn page_size() -> ByteCount {
+pub(super) fn page_size() -> ByteCount {
     let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok());
     ByteCount(size.filter(|size| size.is_power_of_two()).unwrap_or(4096))
 }
