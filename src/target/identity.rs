@@ -134,7 +134,7 @@ impl BootClock {
 
 /// The id of the innermost container that a /proc/PID/cgroup text names: `/docker/ID`, `docker-ID.scope`,
 /// `cri-containerd-ID.scope`, `crio-ID.scope`, `libpod-ID.scope`, `/kubepods/…/ID`.
-fn container_id(cgroups: &str) -> Option<String> {
+pub(super) fn container_id(cgroups: &str) -> Option<String> {
     let paths = cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
     paths.flat_map(|path| path.rsplit('/').find_map(id_in_component)).next()
 }

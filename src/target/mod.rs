@@ -1,6 +1,7 @@
 //! Facts of the kernel about processes and the machine: who a target is, what its address space is made of, what
 //! limits it and what may be done with it. The only reader of `/proc` and `/sys`; draws no conclusions.
 
+mod access;
 mod cgroup;
 #[cfg(test)]
 pub(crate) mod child;
@@ -21,6 +22,7 @@ mod role;
 mod roots;
 mod stat;
 
+pub use access::{Access, Check, machine_access};
 pub use identity::Identity;
 pub use limits::{Limit, LimitEffect, LimitKind};
 pub use machine::{MachineMemory, machine_memory};

@@ -11,7 +11,7 @@ use super::opening::Target;
 use crate::error::Result;
 use crate::space::{AddressMap, Mapping, Residency};
 use crate::sys::pagemap_scan::{Query, Stretch, category, walk};
-use crate::units::{Addr, ByteCount, Span};
+use crate::units::{ByteCount, Span};
 
 const READING: &str = "cannot read the page table of";
 
