@@ -133,8 +133,11 @@ impl Target {
         if !is_denied(error) {
             return Error::new(ErrorKind::Failed, action, self.subject(), error);
         }
+        // What is missing for the memory is missing for all files that are guarded like it.
+        let explained = self.access().require_memory_read(self).err();
+        let hint = explained.as_ref().and_then(Error::hint).map(str::to_owned);
         Error::new(ErrorKind::NotPermitted, action, self.subject(), error)
-            .with_hint(format!("run: leakscope doctor {}", self.pid()))
+            .with_hint(hint.unwrap_or_else(|| format!("run: leakscope doctor {}", self.pid())))
     }
 }
 
