@@ -124,7 +124,7 @@ fn jumps(kept: &[Point]) -> Option<f64> {
     let (first, last) = (kept.first()?, kept.last()?);
     let seconds = last.at - first.at;
     let total = last.value - first.value;
-    let reach = (JUMP_SHARE * seconds).max(1.01 * seconds / (kept.len() - 1) as f64);
+    let reach = JUMP_SHARE * seconds;
     let biggest = biggest_gain(kept, reach, None)?;
     let second = biggest_gain(kept, reach, Some(biggest));
     let gain = biggest.gain + second.map_or(0.0, |jump| jump.gain);
@@ -143,12 +143,12 @@ struct Jump {
     gain: f64,
 }
 
-/// The most that is gained within `reach` seconds, outside of `other`; the shortest of equals.
+/// The most that is gained within `reach` seconds or between two samples, outside of `other`; the shortest of equals.
 fn biggest_gain(kept: &[Point], reach: f64, other: Option<Jump>) -> Option<Jump> {
     let mut biggest: Option<Jump> = None;
     for from in 0..kept.len() {
         for to in from + 1..kept.len() {
-            if kept[to].at - kept[from].at > reach {
+            if to > from + 1 && kept[to].at - kept[from].at > reach {
                 break;
             }
             if other.is_some_and(|other| from < other.to && other.from < to) {
