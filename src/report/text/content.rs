@@ -84,13 +84,11 @@ fn write_composition(composition: &CompositionRow, page: &mut Page) {
     }
     let shares: Vec<_> = parts.iter().map(|(_, bytes, paint, mark)| (bytes.share_of(whole), *paint, *mark)).collect();
     page.field_row(bar::stacked(&shares, page.field_room().min(80)));
-    let mut legend = Line::new();
-    for (name, bytes, paint, mark) in parts.iter().filter(|part| part.1 > ByteCount::ZERO) {
-        let gap = if legend.is_empty() { "" } else { "  " };
+    let legend = parts.iter().filter(|part| part.1 > ByteCount::ZERO).map(|(name, bytes, paint, mark)| {
         let text = format!(" {name} {}", number::percent(bytes.share_of(whole)));
-        legend = legend.put(Paint::Plain, gap).put(*paint, mark).put(Paint::Plain, text);
-    }
-    page.field_line(legend);
+        Line::of(*paint, mark).put(Paint::Plain, text)
+    });
+    page.field_facts(legend, "   ");
 }
 
 fn write_groups(content: &Content, limit: usize, sampled: usize, page: &mut Page) {

@@ -68,41 +68,38 @@ fn write_verdict(verdict: &Verdict, page: &mut Page) {
 fn write_growth(growth: &Growth, page: &mut Page) {
     page.begin_field("growth");
     let values: Vec<f64> = growth.series.iter().map(|bytes| bytes.0 as f64).collect();
-    let mut line = Line::of(Paint::Shape, bar::sparkline(&values, 20, NOISE, page.style));
-    if !line.is_empty() {
-        line = line.put(Paint::Plain, "  ");
-    }
-    line = line.put(Paint::Strong, number::rate(growth.bytes_per_second));
+    let curve = bar::sparkline(&values, 20, NOISE, page.style);
+    let gap = if curve.is_empty() { "" } else { "  " };
+    let mut rate = Line::of(Paint::Shape, curve).put(Paint::Plain, gap);
+    rate.push(Paint::Strong, &number::rate(growth.bytes_per_second));
     if let Some((low, high)) = growth.low_bytes_per_second.zip(growth.high_bytes_per_second) {
-        line = line.put(Paint::Dim, format!(" ({})", number::interval(low, high)));
+        rate.push(Paint::Dim, &format!(" ({})", number::interval(low, high)));
     }
     let arrow = page.sign(" → ", " -> ");
     let (start, end) = (number::bytes(growth.rss_start_bytes), number::bytes(growth.rss_end_bytes));
     let resident = format!("RSS {start}{arrow}{end} in {}", number::duration(growth.seconds));
-    page.field_line(line.put(Paint::Dim, page.dot()).put(Paint::Plain, resident));
+    page.field_facts([rate, Line::of(Paint::Plain, resident)], page.dot());
 }
 
 fn write_limit(limit: &LimitRow, page: &mut Page) {
     page.begin_field("limit");
-    let mut line = Line::new();
-    if let Some((usage, most)) = limit.usage_bytes.zip(limit.limit_bytes) {
+    let (usage, most) = (number::bytes(limit.usage_bytes), number::bytes(limit.limit_bytes));
+    let gauge = limit.usage_bytes.zip(limit.limit_bytes).map(|(usage, most)| {
         let share = usage.share_of(most);
         let paint = match share {
             _ if share >= 0.9 => Paint::Bad,
             _ if share >= 0.7 => Paint::Warn,
             _ => Paint::Good,
         };
-        line = bar::gauge(share, 20, paint, page.style).put(Paint::Plain, format!("  {}", number::percent(share)));
-        line = line.put(Paint::Dim, page.dot());
-    }
-    let (usage, most) = (number::bytes(limit.usage_bytes), number::bytes(limit.limit_bytes));
-    line = line.put(Paint::Plain, format!("{usage} of {most}"));
-    if let Some(seconds) = limit.seconds_to_limit {
+        bar::gauge(share, 20, paint, page.style).put(Paint::Plain, format!("  {}", number::percent(share)))
+    });
+    let left = limit.seconds_to_limit.map(|seconds| {
         let paint = if seconds < 3600.0 { Paint::Bad } else { Paint::Warn };
-        let left = format!("full in {}", number::duration(seconds));
-        line = line.put(Paint::Dim, page.dot()).put(paint, left);
-    }
-    page.field_line(line.put(Paint::Dim, page.dot()).put(Paint::Dim, kind_words(limit)));
+        Line::of(paint, format!("full in {}", number::duration(seconds)))
+    });
+    let amount = Line::of(Paint::Plain, format!("{usage} of {most}"));
+    let facts = [gauge, Some(amount), left, Some(Line::of(Paint::Dim, kind_words(limit)))];
+    page.field_facts(facts.into_iter().flatten(), page.dot());
 }
 
 fn kind_words(limit: &LimitRow) -> String {
@@ -197,9 +194,6 @@ pub fn write_snapshot(snapshot: &Snapshot, page: &mut Page) {
         None => Line::of(Paint::Plain, "how long the target stood still is not known"),
     };
     let text = format!("{} ({}) in {}", snapshot.bytes, snapshot.method, number::duration(snapshot.seconds));
-    let mut line = Line::of(Paint::Plain, text).put(Paint::Dim, page.dot()).append(pause);
-    if let Some(path) = &snapshot.path {
-        line = line.put(Paint::Dim, page.dot()).put(Paint::Plain, format!("kept in {path}"));
-    }
-    page.field_line(line);
+    let path = snapshot.path.as_ref().map(|path| Line::of(Paint::Plain, format!("kept in {path}")));
+    page.field_facts([Line::of(Paint::Plain, text), pause].into_iter().chain(path), page.dot());
 }

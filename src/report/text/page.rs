@@ -2,6 +2,7 @@
 
 use super::Style;
 use super::line::{Line, Paint};
+use crate::report::escape;
 
 /// Columns that the names of fields take.
 const FIELD: usize = 10;
@@ -79,6 +80,21 @@ impl<'s> Page<'s> {
     pub fn field_line(&mut self, line: Line) {
         let lead = self.field_lead();
         self.paragraph(lead, line);
+    }
+
+    /// Facts of the field begun last, `gap` between those on one line; a line breaks only between two facts.
+    pub fn field_facts(&mut self, facts: impl IntoIterator<Item = Line>, gap: &str) {
+        let room = if self.style.whole { usize::MAX } else { self.field_room() };
+        let mut line = Line::new();
+        for fact in facts.into_iter().filter(|fact| !fact.is_empty()) {
+            let together = line.width() + escape::width(gap) + fact.width();
+            if !line.is_empty() && together > room {
+                self.field_line(std::mem::take(&mut line));
+            }
+            let gap = if line.is_empty() { "" } else { gap };
+            line = line.put(Paint::Dim, gap).append(fact);
+        }
+        self.field_line(line);
     }
 
     /// Columns left beside the names of fields.

@@ -11,24 +11,30 @@ const CONTAINER_LETTERS: usize = 12;
 /// All that is known of the process, as a field.
 pub fn write(target: &TargetRow, page: &mut Page) {
     page.begin_field("target");
-    let facts = facts(target, page);
-    page.field_line(facts);
+    let role = target.role.as_ref().map(|role| format!(" {role}")).unwrap_or_default();
+    let parent = target.ppid.map(|ppid| format!(" (parent {ppid})")).unwrap_or_default();
+    let plain = |text: String| Line::of(Paint::Plain, text);
+    let facts = [
+        Some(Line::of(Paint::Strong, format!("{}{role}", target.name))),
+        Some(plain(format!("pid {}{parent}", target.pid))),
+        target.uid.map(|uid| plain(format!("uid {uid}"))),
+        target.threads.map(|threads| plain(number::counted(threads, "thread"))),
+        target.start_time.map(|time| plain(since(time, page))),
+    ];
+    page.field_facts(facts.into_iter().flatten(), page.dot());
     let command = target.cmdline.join(" ");
     let command = if command.is_empty() { target.exe.clone().unwrap_or_default() } else { command };
     if !command.is_empty() {
         page.field_row(Line::of(Paint::Dim, command));
     }
-    let mut home = Line::new();
-    if let Some(id) = &target.container_id {
+    let container = target.container_id.as_ref().map(|id| {
         let id: String = id.chars().take(CONTAINER_LETTERS).collect();
-        home = home.put(Paint::Dim, "container ").put(Paint::Plain, id);
-    }
-    if let Some(cgroup) = target.cgroup.as_ref().filter(|path| path.as_str() != "/") {
-        let gap = if home.is_empty() { "" } else { page.dot() };
-        home = home.put(Paint::Dim, gap).put(Paint::Dim, "cgroup ").put(Paint::Plain, cgroup);
-    }
-    if !home.is_empty() {
-        page.field_row(home);
+        Line::of(Paint::Dim, "container ").put(Paint::Plain, id)
+    });
+    let cgroup = target.cgroup.as_ref().filter(|path| path.as_str() != "/");
+    let cgroup = cgroup.map(|path| Line::of(Paint::Dim, "cgroup ").put(Paint::Plain, path));
+    if container.is_some() || cgroup.is_some() {
+        page.field_facts([container, cgroup].into_iter().flatten(), page.dot());
     }
 }
 
@@ -36,24 +42,6 @@ pub fn write(target: &TargetRow, page: &mut Page) {
 pub fn name(target: &TargetRow) -> Line {
     let role = target.role.as_ref().map(|role| format!(" {role}")).unwrap_or_default();
     Line::of(Paint::Strong, format!("{}{role}", target.name)).put(Paint::Plain, format!(" (pid {})", target.pid))
-}
-
-fn facts(target: &TargetRow, page: &Page) -> Line {
-    let dot = page.dot();
-    let parent = target.ppid.map(|ppid| format!(" (parent {ppid})")).unwrap_or_default();
-    let role = target.role.as_ref().map(|role| format!(" {role}")).unwrap_or_default();
-    let mut line = Line::of(Paint::Strong, format!("{}{role}", target.name))
-        .put(Paint::Dim, dot)
-        .put(Paint::Plain, format!("pid {}{parent}", target.pid));
-    let facts = [
-        target.uid.map(|uid| format!("uid {uid}")),
-        target.threads.map(|threads| number::counted(threads, "thread")),
-        target.start_time.map(|time| since(time, page)),
-    ];
-    for fact in facts.into_iter().flatten() {
-        line = line.put(Paint::Dim, dot).put(Paint::Plain, fact);
-    }
-    line
 }
 
 fn since(time: jiff::Timestamp, page: &Page) -> String {
