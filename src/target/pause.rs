@@ -5,6 +5,7 @@ mod hold;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::marker::PhantomData;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -128,25 +129,12 @@ fn refuse(target: &Target, refusal: Refusal) -> Error {
                 "a process has one tracer at a time: end that debugger, strace or profiler and try again",
             )
         }
-        Refusal::Denied { thread } => denied(target, thread),
+        Refusal::Denied => target.failure("cannot stop", &io::Error::from_raw_os_error(libc::EPERM)),
         Refusal::Stuck { thread, state } => error(
             ErrorKind::Failed,
             format!("thread {thread} (state {state}) did not come to rest within {} s", REST_LIMIT.as_secs()),
         )
         .with_hint("it runs on; a thread in state D waits for a disk or a server: try again when it is back"),
         Refusal::Failed(reason) => error(ErrorKind::Failed, reason.to_string()),
-    }
-}
-
-/// The access preflight knows which permission is missing; where it finds none, the kernel's answer has to do.
-fn denied(target: &Target, thread: i32) -> Error {
-    match target.access().require_memory_read(target) {
-        Err(error) => error,
-        Ok(()) => Error::new(
-            ErrorKind::NotPermitted,
-            "cannot stop",
-            target.subject(),
-            format!("the kernel does not let us trace thread {thread}"),
-        ),
     }
 }

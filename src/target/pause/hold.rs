@@ -20,7 +20,7 @@ pub(super) enum Refusal {
     /// Somebody traces it already.
     Traced { by: i32 },
     /// The kernel refuses.
-    Denied { thread: i32 },
+    Denied,
     /// A thread did not come to rest in time; `state` is its letter in /proc.
     Stuck { thread: i32, state: char },
     /// Anything else.
@@ -102,7 +102,7 @@ impl Hold {
         let (state, tracer) = self.tasks.state(thread);
         match (state, tracer) {
             ('Z' | 'X' | 'x', _) => Ok(()),
-            (_, 0) => Err(Refusal::Denied { thread }),
+            (_, 0) => Err(Refusal::Denied),
             (_, by) => Err(Refusal::Traced { by }),
         }
     }
