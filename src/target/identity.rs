@@ -149,6 +149,7 @@ fn container_id_of_mounts(mountinfo: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::child::WaitingChild;
 
     const ID: &str = "3f4b1c2d3f4b1c2d3f4b1c2d3f4b1c2d3f4b1c2d3f4b1c2d3f4b1c2d3f4b1c2d";
 
@@ -198,11 +199,8 @@ mod tests {
     #[test]
     fn a_childs_start_lies_between_before_and_after() {
         let before = Timestamp::now();
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let target = crate::target::Target::open(child.id() as i32).unwrap();
-        let identity = target.identity().clone();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        let child = WaitingChild::of(std::process::Command::new("sleep").arg("60"));
+        let identity = crate::target::Target::open(child.pid()).unwrap().identity().clone();
         // The boot time is a whole number of seconds, rounded either way.
         let slack = SignedDuration::from_secs(2);
         assert!(identity.start_time > before - slack && identity.start_time < Timestamp::now() + slack);

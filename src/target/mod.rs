@@ -2,11 +2,14 @@
 //! limits it and what may be done with it. The only reader of `/proc` and `/sys`; draws no conclusions.
 
 mod cgroup;
+#[cfg(test)]
+pub(crate) mod child;
 mod identity;
 mod maps;
 mod opening;
 mod reading;
 mod relatives;
+mod residency;
 mod role;
 mod roots;
 mod stat;

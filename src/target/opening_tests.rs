@@ -1,26 +1,5 @@
-use std::process::{Child, Command, Stdio};
-
 use super::*;
-
-/// A child that waits for the end of its input, ended when dropped.
-struct Waiting(Child);
-
-impl Waiting {
-    fn start() -> Waiting {
-        Waiting(Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
-    }
-
-    fn pid(&self) -> i32 {
-        self.0.id() as i32
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::target::child::WaitingChild;
 
 fn refused(pid: i32) -> (ErrorKind, String) {
     let error = Target::open(pid).unwrap_err();
@@ -29,13 +8,12 @@ fn refused(pid: i32) -> (ErrorKind, String) {
 
 #[test]
 fn holds_a_living_process_and_sees_its_end() {
-    let mut child = Waiting::start();
+    let mut child = WaitingChild::start();
     let target = Target::open(child.pid()).unwrap();
     assert!(target.is_alive());
     target.check_alive().unwrap();
-    child.0.kill().unwrap();
     // Killed and not yet reaped: a zombie is not alive.
-    while !target.stat().unwrap().is_zombie() {}
+    child.kill_without_reaping();
     assert!(!target.is_alive());
     child.0.wait().unwrap();
     assert_eq!(target.check_alive().unwrap_err().kind(), ErrorKind::Gone);
@@ -59,10 +37,8 @@ fn refuses_itself_in_clear_words() {
 
 #[test]
 fn refuses_a_zombie_and_names_its_parent() {
-    let mut child = Waiting::start();
-    let target = Target::open(child.pid()).unwrap();
-    child.0.kill().unwrap();
-    while !target.stat().unwrap().is_zombie() {}
+    let mut child = WaitingChild::start();
+    child.kill_without_reaping();
     let (kind, text) = refused(child.pid());
     assert_eq!(kind, ErrorKind::Gone);
     assert!(text.contains(&format!("parent, pid {}", std::process::id())), "{text}");

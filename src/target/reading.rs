@@ -96,30 +96,21 @@ fn reopen_regular(handle: File, inode: Option<u64>) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
-
     use super::*;
+    use crate::target::child::WaitingChild;
 
     #[test]
     fn a_childs_mappings_threads_and_program() {
-        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let target = Target::open(child.id() as i32).unwrap();
-        // The child may not have reached its own program yet.
-        let exe = loop {
-            let exe = std::fs::read_link(format!("/proc/{}/exe", child.id())).unwrap();
-            if exe.ends_with("cat") || exe.ends_with("coreutils") {
-                break exe.to_string_lossy().into_owned();
-            }
-        };
+        let child = WaitingChild::start();
+        let target = Target::open(child.pid()).unwrap();
+        let exe = target.identity().exe.clone().unwrap();
         let mappings = target.mappings().unwrap();
         assert!(mappings.iter().any(|mapping| mapping.name == "[stack]"));
-        assert_eq!(target.thread_ids().unwrap(), [child.id() as i32]);
+        assert_eq!(target.thread_ids().unwrap(), [child.pid()]);
         let program = mappings.iter().find(|mapping| mapping.name == exe).unwrap();
         let file = target.mapped_file(program).unwrap();
         assert_eq!(file.metadata().unwrap().ino(), program.inode);
         let wrong = Mapping { inode: program.inode + 1, span: Default::default(), ..program.clone() };
         assert!(target.mapped_file(&wrong).is_err());
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }
