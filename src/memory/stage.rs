@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::copy::{Copied, copy};
+use super::copy::{Copied, Piece, copy};
 use super::live::{failure, open_mem};
 use super::spans::{joined, total, within};
 use super::{Consistency, Coverage, StagedMemory};
@@ -184,7 +184,7 @@ pub(super) fn stream_parts(
         }
         coverage.copied += copied.pieces.iter().map(|piece| piece.span.size()).sum();
         coverage.swapped += total(&swapped);
-        emit_parts(&copied, &swapped, &pages, emit)?;
+        parts(&copied.pieces, &pages, &swapped, &copied.gaps).into_iter().try_for_each(&mut *emit)?;
         coverage.gaps.extend(copied.gaps);
     }
     let known = coverage.copied + coverage.swapped + total(&coverage.gaps);
@@ -193,33 +193,37 @@ pub(super) fn stream_parts(
     Ok(StreamSummary { stops, pause: longest, coverage, consistency, took: began.elapsed() })
 }
 
-fn emit_parts(
-    copied: &Copied,
-    swapped: &[Span],
-    pages: &[u8],
-    emit: &mut dyn FnMut(Part<'_>) -> Result<()>,
-) -> Result<()> {
-    let bytes = copied.pieces.iter().map(|piece| (piece.span.start, Part::Bytes(piece.span.start, &pages[piece.range()])));
+/// Pieces of a copy, what was left in swap and what could not be read, in order of address.
+pub(super) fn parts<'b>(pieces: &[Piece], bytes: &'b [u8], swapped: &[Span], gaps: &[Span]) -> Vec<Part<'b>> {
+    let stored = pieces.iter().map(|piece| (piece.span.start, Part::Bytes(piece.span.start, &bytes[piece.range()])));
     let swapped = swapped.iter().map(|span| (span.start, Part::Swapped(*span)));
-    let gaps = copied.gaps.iter().map(|span| (span.start, Part::Gap(*span)));
-    let mut parts: Vec<_> = bytes.chain(swapped).chain(gaps).collect();
+    let gaps = gaps.iter().map(|span| (span.start, Part::Gap(*span)));
+    let mut parts: Vec<_> = stored.chain(swapped).chain(gaps).collect();
     parts.sort_by_key(|part| part.0);
-    parts.into_iter().try_for_each(|(_, part)| emit(part))
+    parts.into_iter().map(|(_, part)| part).collect()
 }
 
 /// Refuses to take memory that the machine, or the cgroup we run in, does not have to spare.
-///
-/// # Errors
-/// `Failed` with both figures where less than `bytes` and a tenth is left.
-pub(super) fn afford(target: &Target, bytes: ByteCount) -> Result<()> {
-    let spare = ByteCount::mib(8192); // WAIT
-    let asked = bytes + ByteCount(bytes.0 / 10);
-    if spare >= asked {
+fn afford(target: &Target, bytes: ByteCount) -> Result<()> {
+    if is_affordable(bytes)? {
         return Ok(());
     }
-    let reason = format!("the copy needs {asked} and {spare} can be spared");
+    let reason = format!("the copy needs {} and {} can be spared", with_margin(bytes), spare()?);
     Err(Error::new(ErrorKind::Failed, "cannot copy the memory of", target.subject(), reason)
         .with_hint("narrow the range or lower --max-memory to copy in several short stops"))
+}
+
+/// Whether `bytes` and a tenth more can be spared.
+pub(super) fn is_affordable(bytes: ByteCount) -> Result<bool> {
+    Ok(spare()? >= with_margin(bytes))
+}
+
+fn spare() -> Result<ByteCount> {
+    Ok(ByteCount::mib(8192)) // WAIT
+}
+
+fn with_margin(bytes: ByteCount) -> ByteCount {
+    bytes + ByteCount(bytes.0 / 10)
 }
 
 /// Room for what the target grows by between the measuring and the stop.

@@ -2,6 +2,7 @@
 
 use super::copy::{Copied, Piece};
 use super::spans::{joined, outside, total, within};
+use super::stage::{Part, parts};
 use super::{Consistency, Coverage, MemorySource, ReadError};
 use crate::space::{AddressMap, Residency};
 use crate::sys::pages::Pages;
@@ -60,9 +61,9 @@ impl StagedMemory {
         self.pieces.iter().map(|piece| (piece.span.start, &self.pages[piece.range()]))
     }
 
-    /// The stretches left in swap, in order.
-    pub(super) fn swapped(&self) -> &[Span] {
-        &self.swapped
+    /// The same with what is missing in between.
+    pub(super) fn parts(&self) -> Vec<Part<'_>> {
+        parts(&self.pieces, &self.pages, &self.swapped, &self.coverage.gaps)
     }
 
     fn at(&self, addr: Addr) -> Option<Stored<'_>> {

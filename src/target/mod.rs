@@ -7,6 +7,9 @@ pub(crate) mod child;
 mod identity;
 mod maps;
 mod opening;
+#[cfg(test)]
+pub(crate) mod patient;
+mod pause;
 mod reading;
 mod relatives;
 mod residency;
@@ -16,4 +19,5 @@ mod stat;
 
 pub use identity::Identity;
 pub use opening::Target;
+pub use pause::{Pause, Stopped};
 pub use role::Role;
