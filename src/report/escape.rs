@@ -170,7 +170,7 @@ mod tests {
         #[test]
         fn nothing_harmful_survives_and_twice_is_once(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let shown = terminal_bytes(&bytes);
-            prop_assert!(!shown.chars().any(|letter| is_harmful(letter)));
+            prop_assert!(!shown.chars().any(is_harmful));
             prop_assert_eq!(terminal(&shown).into_owned(), shown);
         }
 

@@ -56,6 +56,20 @@ impl Document {
         }
     }
 
+    /// Every caution on how it was made.
+    pub fn warnings(&self) -> &[String] {
+        match self {
+            Document::Inspect(inspect) | Document::Demo(inspect) => &inspect.warnings,
+            Document::Map(map) => &map.warnings,
+            Document::Top(top) => &top.warnings,
+            Document::Dump(dump) => &dump.warnings,
+            Document::Scan(scan) => &scan.warnings,
+            Document::Diff(diff) => &diff.warnings,
+            Document::Hex(hex) => &hex.warnings,
+            Document::Doctor(doctor) => &doctor.warnings,
+        }
+    }
+
     /// Whether the answer says that memory is being lost or piled up: the verdicts for which a person should act.
     pub fn accuses(&self) -> bool {
         match self {

@@ -36,7 +36,6 @@ pub fn write_scan(scan: &Scan, page: &mut Page) {
         page.blank();
         write(found, None, (usize::MAX, SAMPLED), page);
     }
-    page.warnings(&scan.warnings);
 }
 
 /// Writes `diff`'s answer.
@@ -50,7 +49,6 @@ pub fn write_diff(diff: &Diff, page: &mut Page) {
         page.blank();
         write(found, None, (usize::MAX, SAMPLED), page);
     }
-    page.warnings(&diff.warnings);
 }
 
 /// Writes `content`, of the region `place`: so many groups, and samples of the first few.

@@ -16,7 +16,6 @@ pub fn write(doctor: &Doctor, page: &mut Page) {
     for check in &doctor.checks {
         write_check(check, column, page);
     }
-    page.warnings(&doctor.warnings);
     page.blank();
     page.line(match doctor.checks.iter().filter(|check| !check.ok).count() {
         0 => Line::of(Paint::Good, "all is there"),

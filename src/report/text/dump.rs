@@ -27,5 +27,4 @@ pub fn write(dump: &Dump, page: &mut Page) {
         page.begin_field("sha256");
         page.field_line(Line::of(Paint::Dim, sum));
     }
-    page.warnings(&dump.warnings);
 }

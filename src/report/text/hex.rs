@@ -34,7 +34,6 @@ pub fn write(hex: &Hex, page: &mut Page) {
         write_stretch(stretch, page);
         end = Some(stretch.start.plus(ByteCount(stretch.bytes.len() as u64)));
     }
-    page.warnings(&hex.warnings);
 }
 
 fn write_stretch(stretch: &Stretch, page: &mut Page) {

@@ -44,7 +44,6 @@ pub fn write(inspect: &Inspect, page: &mut Page) {
         page.blank();
         write_snapshot(snapshot, page);
     }
-    page.warnings(&inspect.warnings);
     if let Some(verdict) = inspect.verdict.as_ref().filter(|verdict| !verdict.next.is_empty()) {
         page.blank();
         page.begin_field("next");

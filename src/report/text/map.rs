@@ -46,7 +46,6 @@ pub fn write(map: &Map, page: &mut Page) {
     sums.push(Line::of(Paint::Dim, parts));
     table.row(sums);
     table.write(page);
-    page.warnings(&map.warnings);
 }
 
 fn cells(region: &RegionRow, narrow: bool, swapped: bool) -> Vec<Line> {

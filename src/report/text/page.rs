@@ -112,17 +112,4 @@ impl<'s> Page<'s> {
         let name = self.field.take().unwrap_or_default();
         Line::of(Paint::Dim, format!("{name:FIELD$}"))
     }
-
-    /// Cautions, each with a mark before it.
-    pub fn warnings(&mut self, warnings: &[String]) {
-        if warnings.is_empty() {
-            return;
-        }
-        self.blank();
-        self.begin_field("warnings");
-        for warning in warnings {
-            let lead = self.field_lead().put(Paint::Warn, "! ");
-            self.paragraph(lead, Line::of(Paint::Plain, warning));
-        }
-    }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::report::*;
-use crate::scan::{GroupKind, Label, LabelPart};
+use crate::scan::{GroupKind, Label};
 use crate::space::RegionKind;
 use crate::units::{Addr, ByteCount, Rate, Span};
 

@@ -29,7 +29,6 @@ pub fn write(top: &Top, page: &mut Page) {
         let text = format!("and {} more", number::count(top.omitted_processes));
         page.line(Line::of(Paint::Dim, text));
     }
-    page.warnings(&top.warnings);
 }
 
 fn cells(process: &ProcessRow) -> Vec<Line> {
