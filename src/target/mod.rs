@@ -5,6 +5,7 @@ mod cgroup;
 #[cfg(test)]
 pub(crate) mod child;
 mod identity;
+mod looking;
 mod maps;
 mod opening;
 #[cfg(test)]
