@@ -95,7 +95,9 @@ pub fn stage(
             .with_hint("narrow the range or raise --max-memory"));
     }
     afford(target, need)?;
+    progress.begin("preparing", None);
     let mut pages = copier.reserve(with_slack(need).min(options.budget.max(need)))?;
+    progress.end();
     let (copied, swapped, pause) = copier.stop_and_copy(&wanted, &mut pages)?;
     let memory = StagedMemory::new(map, pages, copied, &wanted, swapped);
     let coverage = memory.coverage().clone();
@@ -272,9 +274,9 @@ impl Copier<'_> {
     /// The stop itself: finds anew what is there, copies it and lets the target run before anything else.
     fn stop_and_copy(&self, spans: &[Span], pages: &mut Pages) -> Result<(Copied, Vec<Span>, Duration)> {
         let pause = Pause::begin(self.target)?;
-        let outcome = self.runs(spans).map(|runs| {
-            (copy(&self.mem, &runs.present, pages, self.options.threads, self.progress), runs.swapped)
-        });
+        let outcome = self
+            .runs(spans)
+            .map(|runs| (copy(&self.mem, &runs.present, pages, self.options.threads, self.progress), runs.swapped));
         let stood = pause.end();
         let (copied, swapped) = outcome?;
         Ok((copied.map_err(|error| failure(self.target, error))?, swapped, stood))
