@@ -55,7 +55,7 @@ fn map(pid: i32) -> String {
 
 /// The same look, six times as long.
 fn longer(facts: &Facts) -> String {
-    let wanted = (6 * facts.window).clamp(Duration::from_secs(60), LONGEST);
+    let wanted = facts.window.saturating_mul(6).clamp(Duration::from_secs(60), LONGEST);
     let minutes = wanted.as_secs().div_ceil(60);
     format!("leakscope {} --for {}", facts.pid, typed(Duration::from_secs(60 * minutes)))
 }

@@ -15,8 +15,8 @@ const WORTH_NAMING: f64 = 0.05;
 
 pub(super) fn sentence(facts: &Facts, judgement: &Judgement) -> String {
     let claims = match judgement.kind {
-        VerdictKind::Growing => vec![grows(facts, judgement), content(facts, judgement)],
-        VerdictKind::Leak => vec![grows(facts, judgement), lost(facts, judgement), content(facts, judgement)],
+        VerdictKind::Growing => vec![grows(judgement), content(facts, judgement)],
+        VerdictKind::Leak => vec![grows(judgement), lost(facts, judgement), content(facts, judgement)],
         VerdictKind::Fragmentation => vec![fragmented(facts, judgement)],
         VerdictKind::MappingLeak => vec![mappings(facts, judgement)],
         VerdictKind::ThreadLeak => vec![threads(facts, judgement)],
@@ -41,7 +41,7 @@ fn end(sentence: String, facts: &Facts) -> String {
 }
 
 /// `heap grows +12.0 MiB/s`, or the whole process where no one region makes most of it.
-fn grows(facts: &Facts, judgement: &Judgement) -> String {
+fn grows(judgement: &Judgement) -> String {
     let whole = judgement.held.slope.rate;
     let Some((grower, growth)) = judgement.grower else {
         return format!("memory grows {whole}");
@@ -51,15 +51,10 @@ fn grows(facts: &Facts, judgement: &Judgement) -> String {
     let kind = region(grower);
     let newly = if growth.new { ", new since the watch began" } else { "" };
     if of_the_whole {
-        let most = if runners_up(facts) { ", most of all," } else { "" };
-        return format!("memory grows {whole}, {}{most} in {kind}{newly}", percent(part));
+        return format!("memory grows {whole}, {} of it in {kind}{newly}", percent(part));
     }
     let rate = if growth.grows() { growth.slope.rate } else { whole };
     format!("{kind} grows {rate}{newly}")
-}
-
-fn runners_up(facts: &Facts) -> bool {
-    facts.choice.is_some_and(|choice| !choice.runners_up.is_empty())
 }
 
 /// `98 % of the growth is {…} records (+54 000/s)`.
@@ -79,6 +74,9 @@ fn content(facts: &Facts, judgement: &Judgement) -> String {
     let claim = format!("{} of {whole} is {}{rate}", percent(found.share), members(found.group));
     if found.recognised >= 0.5 {
         return claim;
+    }
+    if found.recognised - found.share < 0.02 {
+        return format!("{claim}, the rest is binary");
     }
     format!("{claim}, {} is recognised at all, the rest is binary", percent(found.recognised))
 }

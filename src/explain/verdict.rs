@@ -233,7 +233,7 @@ fn not_growing(facts: &Facts, held: &Trend) -> Found {
 
 /// How long to look next time: as long as it takes the slope to stand out, rounded up to what one types.
 pub(super) fn look_for(facts: &Facts, held: &Trend) -> Duration {
-    let wanted = held.settles_after.max(3 * facts.window).as_secs();
+    let wanted = held.settles_after.max(facts.window.saturating_mul(3)).as_secs();
     let steps = [30, 60, 120, 300, 600, 1800, 3600, 7200];
     Duration::from_secs(steps.into_iter().find(|&step| step >= wanted).unwrap_or(7200))
 }
