@@ -41,8 +41,7 @@ pub fn write(map: &Map, page: &mut Page) {
     if swapped {
         sums.push(strong(number::bytes(totals.swap_bytes)));
     }
-    let parts =
-        format!("{} in {}", number::counted(totals.regions, "region"), number::counted(totals.mappings, "mapping"));
+    let parts = format!("{}, {}", number::counted(totals.regions, "region"), number::counted(totals.mappings, "map"));
     sums.push(Line::of(Paint::Dim, parts));
     table.row(sums);
     table.write(page);
