@@ -233,14 +233,20 @@ fn swinging(points: &[Point], extent: Extent, floor: f64) -> Option<Course> {
     None
 }
 
-/// Whether low turning points rise evenly enough to be growth: of three or four each one by a similar amount, of more
-/// so that they would be steady growth by themselves.
+/// Whether low turning points rise evenly enough to be growth: of few the most of them, and no one rise makes most of
+/// it; of a dozen and more so that they would be steady growth by themselves.
 fn troughs_rise(troughs: &[Point]) -> bool {
-    if troughs.len() >= 5 {
+    if troughs.len() >= 12 {
         return rising(troughs) == Shape::Steady;
     }
-    let steps: Vec<f64> = troughs.windows(2).map(|pair| pair[1].value - pair[0].value).collect();
-    let least = steps.iter().copied().fold(f64::INFINITY, f64::min);
+    let values: Vec<f64> = troughs.iter().map(|trough| trough.value).collect();
+    let steps: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let most = steps.iter().copied().fold(0.0, f64::max);
-    steps.len() >= 2 && least > 0.0 && most <= 3.0 * least
+    let total: f64 = steps.iter().sum();
+    let certain = match steps.len() {
+        0 | 1 => false,
+        2 => steps.iter().all(|&step| step > 0.0),
+        _ => tendency(&values).z() >= SIGNIFICANT_Z,
+    };
+    certain && most <= 0.75 * total
 }

@@ -1,5 +1,6 @@
 //! One file per command, readable aloud: what is asked of the rooms below and put into the answer.
 
+mod observe;
 mod request;
 
 pub use request::*;

@@ -96,9 +96,11 @@ impl<'t> Observation<'t> {
         let at = self.elapsed();
         let started = Instant::now();
         let mut map = self.target.address_map()?;
-        for region in &mut map.regions {
-            self.weigh(region)?;
+        let mut regions = std::mem::take(&mut map.regions);
+        for region in &mut regions {
+            self.weigh(&map, region)?;
         }
+        map.regions = regions;
         self.looks.push(Look { at, map });
         let cost = started.elapsed();
         self.look_every = self.interval.max(cost.div_f64(LOOK_COST));
@@ -106,12 +108,12 @@ impl<'t> Observation<'t> {
         Ok(())
     }
 
-    fn weigh(&self, region: &mut Region) -> Result<()> {
+    fn weigh(&self, map: &AddressMap, region: &mut Region) -> Result<()> {
         if matches!(region.kind, RegionKind::File | RegionKind::Special) {
             region.footprint.anonymous = self.known_anonymous(region);
             return Ok(());
         }
-        let held = self.target.held_in(&region.parts)?;
+        let held = self.target.held_in(map, &region.parts)?;
         region.footprint.anonymous = held;
         region.footprint.rss = held;
         Ok(())

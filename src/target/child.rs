@@ -1,19 +1,23 @@
 //! A real process for tests: a child that waits for the end of its input and is ended when dropped.
 
+use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
 /// A child that waits.
 pub(crate) struct WaitingChild(pub Child);
 
 impl WaitingChild {
-    /// Starts `cat` and waits until it is `cat`: between fork and exec a child is still its parent.
+    /// Starts `cat` and waits until it echoes: then it has loaded all it needs and does nothing more.
     pub fn start() -> WaitingChild {
-        WaitingChild::of(Command::new("cat").arg("-u"))
+        let mut child = WaitingChild::of(Command::new("cat").arg("-u"));
+        child.0.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.0.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        child
     }
 
-    /// Starts `command`, whose arguments must show in its cmdline.
+    /// Starts `command` and waits until it shows its own arguments: between fork and exec a child is still its parent.
     pub fn of(command: &mut Command) -> WaitingChild {
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let own = std::fs::read("/proc/self/cmdline").unwrap();
         loop {
             let cmdline = std::fs::read(format!("/proc/{}/cmdline", child.id())).unwrap();

@@ -5,8 +5,12 @@ mod cgroup;
 #[cfg(test)]
 pub(crate) mod child;
 mod identity;
+mod looking;
 mod maps;
 mod opening;
+#[cfg(test)]
+pub(crate) mod patient;
+mod pause;
 mod reading;
 mod relatives;
 mod residency;
@@ -16,4 +20,5 @@ mod stat;
 
 pub use identity::Identity;
 pub use opening::Target;
+pub use pause::{Pause, Stopped};
 pub use role::Role;
