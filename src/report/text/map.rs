@@ -28,7 +28,7 @@ pub fn write(map: &Map, page: &mut Page) {
     let mut table = Table::new(&columns);
     for region in &map.regions {
         let mut cells = cells(region, narrow, swapped);
-        cells.push(name_cell(region, page));
+        cells.push(name_cell(region, page.style.whole));
         table.row(cells);
     }
     let totals = &map.totals;
