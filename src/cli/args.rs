@@ -17,7 +17,6 @@ use crate::units::{Addr, ByteCount, Span};
     version,
     subcommand_required = true,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     override_usage = "leakscope [OPTIONS] TARGET\n       leakscope [OPTIONS] COMMAND …",
     after_help = "TARGET is a pid, a process name (its largest process), children:PID or cgroup:PATH.
 `leakscope TARGET` is `leakscope inspect TARGET`; `leakscope inspect --help` lists its options.

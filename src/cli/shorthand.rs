@@ -29,9 +29,9 @@ pub fn expand(mut words: Vec<OsString>) -> Result<Vec<OsString>, Error> {
     Ok(words)
 }
 
-/// Whether `word` is a command's name.
+/// Whether `word` is a command's name; clap adds `help` by itself.
 pub fn is_command(word: &str) -> bool {
-    names().iter().any(|name| name == word)
+    word == "help" || names().iter().any(|name| name == word)
 }
 
 /// The command that `word` may have been meant for.

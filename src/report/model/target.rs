@@ -2,6 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::target::{Identity, Role};
+
 /// A process under examination.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TargetRow {
@@ -28,6 +30,25 @@ pub struct TargetRow {
     pub container_id: Option<String>,
     /// What it does among its siblings: `master`, `worker`, …
     pub role: Option<String>,
+}
+
+impl From<&Identity> for TargetRow {
+    fn from(identity: &Identity) -> TargetRow {
+        TargetRow {
+            pid: identity.pid,
+            // 0 is a parent outside our pid namespace.
+            ppid: Some(identity.ppid).filter(|ppid| *ppid > 0),
+            name: identity.name.clone(),
+            exe: identity.exe.clone(),
+            cmdline: identity.cmdline.clone(),
+            uid: Some(identity.uid),
+            threads: Some(identity.threads).filter(|threads| *threads > 0),
+            start_time: Some(identity.start_time),
+            cgroup: identity.cgroup.clone(),
+            container_id: identity.container_id.clone(),
+            role: identity.role.as_ref().map(Role::to_string),
+        }
+    }
 }
 
 fn rfc3339<S: Serializer>(time: &Option<jiff::Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -66,6 +66,7 @@ fn write_rows(stretch: &Stretch, from: usize, to: usize, page: &mut Page) {
     printer.display_offset(stretch.start.plus(ByteCount((from * ROW) as u64)).0);
     // Writing into a vector does not fail.
     if printer.print_all(bytes).is_ok() {
-        page.ready(&String::from_utf8_lossy(&text));
+        let text = String::from_utf8_lossy(&text);
+        text.lines().for_each(|row| page.ready(row.trim_end()));
     }
 }

@@ -130,7 +130,7 @@ fn write_regions(inspect: &Inspect, page: &mut Page) {
             cells.insert(2, bar::bar(share, 8, Paint::Shape, page.style));
             cells.insert(4, Line::of(Paint::Dim, region.size_bytes.to_string()));
         }
-        cells.push(name_cell(region, page));
+        cells.push(name_cell(region, false));
         table.row(cells);
     }
     table.write(page);
@@ -173,9 +173,9 @@ fn region_cells(region: &RegionRow, suspect: bool, page: &Page) -> Vec<Line> {
     ]
 }
 
-/// The name, its last part only where room is short, and how many mappings it stands for.
-pub fn name_cell(region: &RegionRow, page: &Page) -> Line {
-    let short = region.name.rsplit('/').next().filter(|part| !part.is_empty() && !page.style.whole);
+/// The name, or of a path its last part, and how many mappings it stands for.
+pub fn name_cell(region: &RegionRow, whole: bool) -> Line {
+    let short = region.name.rsplit('/').next().filter(|part| !part.is_empty() && !whole);
     let line = Line::of(Paint::Dim, short.unwrap_or(&region.name));
     if region.mappings < 2 {
         return line;

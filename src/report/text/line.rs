@@ -169,7 +169,9 @@ fn break_point(letters: &[(Paint, char)], room: usize) -> usize {
     let mut taken = 0;
     let mut space = None;
     for (index, (_, letter)) in letters.iter().enumerate() {
-        if *letter == ' ' && taken <= room {
+        // A number stays with its unit.
+        let after_digit = index > 0 && letters[index - 1].1.is_ascii_digit();
+        if *letter == ' ' && taken <= room && !after_digit {
             space = Some(index);
         }
         taken += letter_width(*letter);

@@ -28,7 +28,7 @@ pub fn write(map: &Map, page: &mut Page) {
     let mut table = Table::new(&columns);
     for region in &map.regions {
         let mut cells = cells(region, narrow, swapped);
-        cells.push(name_cell(region, page));
+        cells.push(name_cell(region, page.style.whole));
         table.row(cells);
     }
     let totals = &map.totals;
@@ -41,8 +41,7 @@ pub fn write(map: &Map, page: &mut Page) {
     if swapped {
         sums.push(strong(number::bytes(totals.swap_bytes)));
     }
-    let parts =
-        format!("{} in {}", number::counted(totals.regions, "region"), number::counted(totals.mappings, "mapping"));
+    let parts = format!("{}, {}", number::counted(totals.regions, "region"), number::counted(totals.mappings, "map"));
     sums.push(Line::of(Paint::Dim, parts));
     table.row(sums);
     table.write(page);

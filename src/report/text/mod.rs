@@ -31,7 +31,7 @@ pub struct Style {
     pub color: bool,
     /// Whether bars, sparklines and marks may be drawn with more than ASCII.
     pub unicode: bool,
-    /// Whether text is kept whole on one line, however long: for pipes and files.
+    /// Whether labels and names are kept whole on one line, however long: for pipes and files.
     pub whole: bool,
     /// In which zone times are shown.
     pub zone: TimeZone,

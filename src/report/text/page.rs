@@ -45,23 +45,30 @@ impl<'s> Page<'s> {
         }
     }
 
-    /// One line, cut at the page's width unless text is kept whole.
+    /// One line, cut at the page's width.
     pub fn line(&mut self, line: Line) {
-        let line = if self.style.whole { line } else { line.fit(self.style.width, self.style.ellipsis()) };
+        let line = line.fit(self.style.width, self.style.ellipsis());
         line.write(self.style.color, &mut self.out);
         self.out.push('\n');
     }
 
-    /// Ready text of another writer, ending in a line feed.
-    pub fn ready(&mut self, text: &str) {
-        self.out.push_str(text);
+    /// One row of a table that ends in a name: cut at the page's width unless names are kept whole.
+    pub fn row(&mut self, line: Line) {
+        if !self.style.whole {
+            return self.line(line);
+        }
+        line.write(self.style.color, &mut self.out);
+        self.out.push('\n');
+    }
+
+    /// A line that another writer made, escaped and coloured.
+    pub fn ready(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
     }
 
     /// `text` behind `lead`, wrapped, continued below its own beginning.
     pub fn paragraph(&mut self, lead: Line, text: Line) {
-        if self.style.whole {
-            return self.line(lead.append(text));
-        }
         let indent = lead.width();
         let room = self.style.width.saturating_sub(indent);
         let mut lead = Some(lead);
@@ -84,7 +91,7 @@ impl<'s> Page<'s> {
 
     /// Facts of the field begun last, `gap` between those on one line; a line breaks only between two facts.
     pub fn field_facts(&mut self, facts: impl IntoIterator<Item = Line>, gap: &str) {
-        let room = if self.style.whole { usize::MAX } else { self.field_room() };
+        let room = self.field_room();
         let mut line = Line::new();
         for fact in facts.into_iter().filter(|fact| !fact.is_empty()) {
             let together = line.width() + escape::width(gap) + fact.width();

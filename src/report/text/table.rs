@@ -43,7 +43,7 @@ impl<'c> Table<'c> {
         let room = page.style.width.saturating_sub(front);
         let columns = self.columns;
         let head = columns.iter().map(|(title, _)| Line::of(Paint::Dim, *title)).collect();
-        page.line(lay_out(head, &columns, &widths));
+        page.row(lay_out(head, &columns, &widths));
         for (mut cells, last) in self.rows {
             let below = match last.map(|last| last(room)) {
                 Some((cell, below)) => {
@@ -52,7 +52,7 @@ impl<'c> Table<'c> {
                 }
                 None => Vec::new(),
             };
-            page.line(lay_out(cells, &columns, &widths));
+            page.row(lay_out(cells, &columns, &widths));
             below.into_iter().for_each(|line| page.line(line));
         }
     }

@@ -1,14 +1,11 @@
-use super::*;
+//! Invented answers, one of each sort.
+
 use crate::report::*;
 use crate::scan::{GroupKind, Label};
 use crate::space::RegionKind;
 use crate::units::{Addr, ByteCount, Rate, Span};
 
 const MIB: f64 = 1024.0 * 1024.0;
-
-fn terminal(width: usize, color: bool) -> Style {
-    Style { width, color, unicode: true, whole: false, ..Style::plain() }
-}
 
 fn region(kind: RegionKind, start: u64, mib: u64, name: &str, rate: f64) -> RegionRow {
     RegionRow {
@@ -42,7 +39,7 @@ fn group(kind: GroupKind, label: &str, share: f64, rate: f64, sample: &str) -> G
     }
 }
 
-fn target() -> TargetRow {
+pub fn target() -> TargetRow {
     TargetRow {
         pid: 4711,
         ppid: Some(4700),
@@ -58,7 +55,7 @@ fn target() -> TargetRow {
     }
 }
 
-fn content() -> Content {
+pub fn content() -> Content {
     let json = "{trace_id:hex, user_id:int, device:{os, model}, payload:str, sign:hex}";
     let record = r#"{"trace_id":"9f3a7c21","user_id":1234567,"device":{"os":"iOS 17.1","model":"iPhone15,2"},"payload":"c2Vzc2lvbi1yZXN1bWU="}"#;
     let text = "GET /v1/orders/<int>?expires=<int>&sig=<hex> HTTP/1.1 Host: shop.example.com Accept: application/json";
@@ -83,7 +80,7 @@ fn content() -> Content {
     }
 }
 
-fn inspect() -> Inspect {
+pub fn inspect() -> Inspect {
     Inspect {
         target: target(),
         limits: Some(LimitRow {
@@ -137,24 +134,8 @@ fn inspect() -> Inspect {
     }
 }
 
-fn show(name: &str, document: &Document) {
-    for (suffix, style) in [
-        ("100c", terminal(100, true)),
-        ("100", terminal(100, false)),
-        ("80", terminal(80, false)),
-        ("pipe", Style::plain()),
-    ] {
-        std::fs::write(format!("/tmp/look/{name}-{suffix}"), render(document, &style)).unwrap();
-    }
-}
-
-#[test]
-fn look() {
-    std::fs::create_dir_all("/tmp/look").unwrap();
-    show("inspect", &Document::Inspect(Box::new(inspect())));
-    let regions = inspect().regions;
-    show("map", &Document::Map(Map { target: target(), totals: Totals::of(&regions), regions, warnings: vec![] }));
-    let process = |pid: i32, name: &str, mib: u64, rate: f64| ProcessRow {
+fn process(pid: i32, name: &str, mib: u64, rate: f64) -> ProcessRow {
+    ProcessRow {
         pid,
         name: name.into(),
         uid: Some(33),
@@ -162,86 +143,97 @@ fn look() {
         pss_bytes: (pid != 1).then_some(ByteCount::mib(mib - 1)),
         swap_bytes: Some(ByteCount::ZERO),
         growth_bytes_per_second: Some(Rate(rate * MIB)),
-        oom_score: Some(700),
+        oom_score: (pid != 1).then_some(700),
         limit_bytes: None,
         headroom_bytes: (pid == 4711).then_some(ByteCount::mib(392)),
-    };
+    }
+}
+
+fn heap() -> Span {
+    Span::new(Addr(0x55d0_c0a1_f000), Addr(0x55d0_e6e1_f000))
+}
+
+pub fn map() -> Map {
+    let regions = inspect().regions;
+    Map { target: target(), totals: Totals::of(&regions), regions, warnings: vec![] }
+}
+
+pub fn top() -> Top {
     let processes = vec![process(4711, "nginx", 632, 12.0), process(1, "systemd", 12, 0.0)];
-    show("top", &Document::Top(Top { seconds: Some(1.0), processes, omitted_processes: 120, warnings: vec![] }));
-    show(
-        "dump",
-        &Document::Dump(Dump {
-            target: target(),
-            range: Span::new(Addr(0x55d0_c0a1_f000), Addr(0x55d0_e6e1_f000)),
-            path: "leakscope-4711.raw".into(),
-            format: "raw".into(),
-            bytes: ByteCount::mib(600),
-            hole_bytes: ByteCount::mib(12),
-            method: "stop".into(),
-            pause_ms: Some(57.3),
-            seconds: 0.61,
-            sha256: Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into()),
-            complete: true,
-            warnings: vec![],
-        }),
-    );
-    show(
-        "scan",
-        &Document::Scan(Scan {
-            path: Some("heap.raw".into()),
-            range: Some(Span::new(Addr(0x55d0_c0a1_f000), Addr(0x55d0_e6e1_f000))),
-            content: Some(content()),
-            ..Scan::default()
-        }),
-    );
-    let mut diffed = content();
-    diffed.groups.iter_mut().for_each(|group| group.bytes_per_second = None);
-    show(
-        "diff",
-        &Document::Diff(Diff {
-            before: "a.raw".into(),
-            after: "b.raw".into(),
-            seconds: None,
-            content: Some(diffed),
-            warnings: vec![],
-        }),
-    );
+    Top { seconds: Some(1.0), processes, omitted_processes: 120, warnings: vec![] }
+}
+
+pub fn dump() -> Dump {
+    Dump {
+        target: target(),
+        range: heap(),
+        path: "leakscope-4711.raw".into(),
+        format: "raw".into(),
+        bytes: ByteCount::mib(600),
+        hole_bytes: ByteCount::mib(12),
+        method: "stop".into(),
+        pause_ms: Some(57.3),
+        seconds: 0.61,
+        sha256: Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into()),
+        complete: true,
+        warnings: vec![],
+    }
+}
+
+pub fn scan() -> Scan {
+    Scan { path: Some("heap.raw".into()), range: Some(heap()), content: Some(content()), ..Scan::default() }
+}
+
+pub fn diff() -> Diff {
+    let mut content = content();
+    content.groups.iter_mut().for_each(|group| group.bytes_per_second = None);
+    Diff { before: "a.raw".into(), after: "b.raw".into(), content: Some(content), ..Diff::default() }
+}
+
+pub fn hex() -> Hex {
     let mut bytes = b"{\"trace_id\":\"9f\"}\x00\x01\xff\n".to_vec();
     bytes.resize(200, 0);
     bytes.extend(b"tail");
-    show(
-        "hex",
-        &Document::Hex(Hex {
-            target: Some(target()),
-            range: Some(Span::new(Addr(0x55d0_c0a1_f000), Addr(0x55d0_c0a1_f400))),
-            stretches: vec![
-                Stretch { start: Addr(0x55d0_c0a1_f000), bytes },
-                Stretch { start: Addr(0x55d0_c0a1_f3f0), bytes: b"0123456789abcdef".to_vec() },
-            ],
-            ..Hex::default()
-        }),
-    );
+    Hex {
+        target: Some(target()),
+        range: Some(Span::sized(heap().start, ByteCount(1024))),
+        stretches: vec![
+            Stretch { start: heap().start, bytes },
+            Stretch { start: Addr(0x55d0_c0a1_f3f0), bytes: b"0123456789abcdef".to_vec() },
+        ],
+        ..Hex::default()
+    }
+}
+
+pub fn doctor() -> Doctor {
     let check = |name: &str, ok, detail: &str, remedy: Option<&str>| CheckRow {
         name: name.into(),
         ok,
         detail: detail.into(),
         remedy: remedy.map(String::from),
     };
-    show(
-        "doctor",
-        &Document::Doctor(Doctor {
-            target: Some(target()),
-            checks: vec![
-                check("same user", true, "uid 33", None),
-                check(
-                    "ptrace scope",
-                    false,
-                    "kernel.yama.ptrace_scope is 1: only descendants may be traced",
-                    Some("sudo leakscope inspect 4711"),
-                ),
-                check("page map", true, "PAGEMAP_SCAN works", None),
-            ],
-            warnings: vec![],
-        }),
-    );
+    let scope = "kernel.yama.ptrace_scope is 1: only descendants may be traced";
+    Doctor {
+        target: Some(target()),
+        checks: vec![
+            check("same user", true, "uid 33", None),
+            check("ptrace scope", false, scope, Some("sudo leakscope inspect 4711")),
+            check("page map", true, "PAGEMAP_SCAN works", None),
+        ],
+        warnings: vec![],
+    }
+}
+
+/// One of each.
+pub fn all() -> Vec<Document> {
+    vec![
+        Document::Inspect(Box::new(inspect())),
+        Document::Map(map()),
+        Document::Top(top()),
+        Document::Dump(dump()),
+        Document::Scan(scan()),
+        Document::Diff(diff()),
+        Document::Hex(hex()),
+        Document::Doctor(doctor()),
+    ]
 }
