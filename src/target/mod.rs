@@ -1,1 +1,24 @@
-//! target
+//! Facts of the kernel about processes and the machine: who a target is, what its address space is made of, what
+//! limits it and what may be done with it. The only reader of `/proc` and `/sys`; draws no conclusions.
+
+mod cgroup;
+#[cfg(test)]
+pub(crate) mod child;
+mod identity;
+mod looking;
+mod maps;
+mod opening;
+#[cfg(test)]
+pub(crate) mod patient;
+mod pause;
+mod reading;
+mod relatives;
+mod residency;
+mod role;
+mod roots;
+mod stat;
+
+pub use identity::Identity;
+pub use opening::Target;
+pub use pause::{Pause, Stopped};
+pub use role::Role;
