@@ -6,9 +6,9 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::ReadError;
 use super::live::{WINDOW, read_memory};
 use super::spans::{joined, outside};
-use super::ReadError;
 use crate::progress::Progress;
 use crate::units::{Addr, ByteCount, Span};
 

@@ -246,9 +246,7 @@ fn write_manifest(record: &Output, manifest: &Manifest) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| failure(record.path(), &error.into()))?;
     text.push(b'\n');
     let file = record.file();
-    file.set_len(0)
-        .and_then(|()| file.write_all_at(&text, 0))
-        .map_err(|error| failure(record.path(), &error))
+    file.set_len(0).and_then(|()| file.write_all_at(&text, 0)).map_err(|error| failure(record.path(), &error))
 }
 
 fn result(range: Span, path: &Path, manifest_path: PathBuf, taken: Taken, took: Duration) -> DumpResult {

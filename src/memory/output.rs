@@ -79,7 +79,9 @@ impl Drop for Output {
 /// A free name beside `path`, which must be a regular file or nothing.
 fn replacement(path: &Path) -> Result<PathBuf> {
     match fs::symlink_metadata(path) {
-        Ok(there) if !there.is_file() => return Err(refuse(path, "it is not a regular file, and only such are replaced")),
+        Ok(there) if !there.is_file() => {
+            return Err(refuse(path, "it is not a regular file, and only such are replaced"));
+        }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failure(path, &error)),
@@ -107,10 +109,13 @@ pub(super) fn failure(path: &Path, error: &io::Error) -> Error {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             refuse(path, format!("no space is left there ({error}); what was written is removed"))
         }
-        io::ErrorKind::FileTooLarge => refuse(path, "the file system cannot hold a file of that length")
-            .with_hint("choose a narrower range"),
+        io::ErrorKind::FileTooLarge => {
+            refuse(path, "the file system cannot hold a file of that length").with_hint("choose a narrower range")
+        }
         io::ErrorKind::NotFound => refuse(path, "there is no such directory"),
-        io::ErrorKind::PermissionDenied => Error::new(ErrorKind::NotPermitted, "cannot write", path.display().to_string(), error),
+        io::ErrorKind::PermissionDenied => {
+            Error::new(ErrorKind::NotPermitted, "cannot write", path.display().to_string(), error)
+        }
         _ => refuse(path, error),
     }
 }

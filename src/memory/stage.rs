@@ -272,9 +272,9 @@ impl Copier<'_> {
     /// The stop itself: finds anew what is there, copies it and lets the target run before anything else.
     fn stop_and_copy(&self, spans: &[Span], pages: &mut Pages) -> Result<(Copied, Vec<Span>, Duration)> {
         let pause = Pause::begin(self.target)?;
-        let outcome = self.runs(spans).map(|runs| {
-            (copy(&self.mem, &runs.present, pages, self.options.threads, self.progress), runs.swapped)
-        });
+        let outcome = self
+            .runs(spans)
+            .map(|runs| (copy(&self.mem, &runs.present, pages, self.options.threads, self.progress), runs.swapped));
         let stood = pause.end();
         let (copied, swapped) = outcome?;
         Ok((copied.map_err(|error| failure(self.target, error))?, swapped, stood))

@@ -169,7 +169,9 @@ mod tests {
         assert_eq!(buf[..4], [1, 1, 2, 2]);
         assert!(buf[0x1002..0x2002].iter().all(|byte| *byte == 0));
         for missing in [0xfff, 0x4000, 0x5000, 0x6000] {
-            assert!(matches!(memory.read_at(Addr(missing), &mut buf), Err(ReadError::Fault(at)) if at == Addr(missing)));
+            assert!(
+                matches!(memory.read_at(Addr(missing), &mut buf), Err(ReadError::Fault(at)) if at == Addr(missing))
+            );
         }
         assert_eq!(memory.borrow(span(0x2ffe, 0x3000)), Some(&[2, 2][..]));
         assert_eq!(memory.borrow(span(0x2ffe, 0x3001)), None);

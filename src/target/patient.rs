@@ -24,8 +24,7 @@ impl Patient {
         let built = Command::new("cc").args(["-O1", "-w", "-pthread", "-o"]).arg(&program).arg(&code).output().unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         let mut command = Command::new(program);
-        let mut child =
-            command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().unwrap());
         let mut patient = Patient { child, input, output, truth: String::new(), _folder: folder };

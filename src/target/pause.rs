@@ -66,9 +66,7 @@ impl<'t> Pause<'t> {
         let thread = std::thread::Builder::new().name("tracer".into()).spawn(work).map_err(failed)?;
         // A tracer that ended without a word has let go of everything.
         match reported.recv().unwrap_or(Err(Refusal::Gone)) {
-            Ok(threads) => {
-                Ok(Pause { tracer: Some(Tracer { release, thread }), threads, target: PhantomData })
-            }
+            Ok(threads) => Ok(Pause { tracer: Some(Tracer { release, thread }), threads, target: PhantomData }),
             Err(refusal) => {
                 let _ = thread.join();
                 Err(refuse(target, refusal))
@@ -124,11 +122,8 @@ fn refuse(target: &Target, refusal: Refusal) -> Error {
     let error = |kind, reason: String| Error::new(kind, "cannot stop", target.subject(), reason);
     match refusal {
         Refusal::Gone => error(ErrorKind::Gone, "the process ended".into()),
-        Refusal::Traced { by } => {
-            error(ErrorKind::NotPermitted, format!("process {by} traces it already")).with_hint(
-                "a process has one tracer at a time: end that debugger, strace or profiler and try again",
-            )
-        }
+        Refusal::Traced { by } => error(ErrorKind::NotPermitted, format!("process {by} traces it already"))
+            .with_hint("a process has one tracer at a time: end that debugger, strace or profiler and try again"),
         Refusal::Denied => target.failure("cannot stop", &io::Error::from_raw_os_error(libc::EPERM)),
         Refusal::Stuck { thread, state } => error(
             ErrorKind::Failed,
