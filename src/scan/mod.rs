@@ -3,6 +3,7 @@
 
 mod group;
 mod pointee;
+mod text;
 
 pub use group::{Composition, Group, GroupKind, Label, LabelPart, Sample, ScanResult, Tally};
 pub use pointee::{Pointee, PointeeKind, PointerNames};
