@@ -23,5 +23,5 @@ pub use evidence::Evidence;
 pub use facts::{Facts, HeapFacts, Worker};
 pub use finding::{Finding, FindingKind, findings};
 pub use limit::{TimeToLimit, time_to_limit};
-pub use notice::Notice;
+pub use notice::{Notice, notices};
 pub use verdict::{Verdict, VerdictKind, judge};

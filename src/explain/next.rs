@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(7200);
 
 pub(super) fn commands(facts: &Facts, judgement: &Judgement) -> Vec<String> {
     let pid = facts.pid;
-    if let Some(worker) = &facts.worker {
+    if let Some(worker) = facts.worker.as_ref().filter(|_| !judgement.kind.accuses()) {
         return vec![format!("leakscope {}", worker.pid)];
     }
     match judgement.kind {

@@ -4,7 +4,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::words::{duration, one_line, thousands};
+use super::facts::Facts;
+use super::verdict::{Judgement, VerdictKind, look_for, weigh};
+use super::words::{self, duration, one_line, thousands};
 use crate::units::{ByteCount, Rate};
 
 /// A caution that goes with an answer.
@@ -171,4 +173,46 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; {}", self.what(), self.remedy())
     }
+}
+
+/// A watch shorter than this is short for any verdict.
+const SHORT: Duration = Duration::from_secs(3);
+
+/// The cautions that follow from the facts themselves. How bytes were read is for those to say who read them.
+pub fn notices(facts: &Facts) -> Vec<Notice> {
+    let judgement = weigh(facts);
+    let mut notices = Vec::new();
+    if facts.window < SHORT || judgement.kind == VerdictKind::Inconclusive {
+        let wanted = look_for(facts, &judgement.held);
+        notices.push(Notice::WindowTooShort { watched: facts.window, wanted, pid: facts.pid });
+    }
+    notices.extend(other_growth(facts, &judgement));
+    if let Some(worker) = &facts.worker {
+        notices.push(Notice::MasterOnly { worker: worker.pid });
+    }
+    if let Some(content) = facts.content {
+        if !content.groups.is_empty() && content.groups.iter().all(|group| group.before.is_none()) {
+            notices.push(Notice::OneScan);
+        }
+        if content.sampled {
+            notices.push(Notice::ContentSampled);
+        }
+    }
+    if facts.limit.is_none() {
+        notices.push(Notice::LimitsUnknown { why: "none was found".into() });
+    }
+    notices.push(Notice::AllocationsNotSampled);
+    if facts.heap.is_none() {
+        notices.push(Notice::HeapNotWalked);
+    }
+    notices
+}
+
+/// The runner-up, where it grows by a tenth of the suspect at least.
+fn other_growth(facts: &Facts, judgement: &Judgement) -> Option<Notice> {
+    let (_, most) = judgement.grower?;
+    let next = *facts.choice?.runners_up.first()?;
+    let (region, growth) = facts.grown().find(|(_, growth)| growth.region == next)?;
+    let worth = growth.grows() && growth.slope.rate.0 >= 0.1 * most.slope.rate.0;
+    worth.then(|| Notice::OtherGrowth { what: words::region(region), rate: growth.slope.rate })
 }

@@ -25,10 +25,10 @@ pub(super) fn sentence(facts: &Facts, judgement: &Judgement) -> String {
         VerdictKind::Inconclusive => return end(inconclusive(facts, &judgement.held), facts),
     };
     let claims = claims.into_iter().chain([until(facts, judgement)]).filter(|claim| !claim.is_empty());
-    end(format!("{}: {}", who(facts), claims.collect::<Vec<_>>().join("; ")), facts)
+    format!("{}: {}", who(facts), claims.collect::<Vec<_>>().join("; "))
 }
 
-/// A master is rarely the one to look at.
+/// A master that does nothing is rarely the one to look at.
 fn end(sentence: String, facts: &Facts) -> String {
     match &facts.worker {
         Some(worker) => {
@@ -140,7 +140,11 @@ fn until(facts: &Facts, judgement: &Judgement) -> String {
 
 fn limit_words(words: &str) -> String {
     let words = one_line(words, 64);
-    if words.contains("limit") { words } else { format!("{words} limit") }
+    match words.as_str() {
+        "system" => "the machine's memory".to_owned(),
+        known if known.contains("limit") => words,
+        _ => format!("{words} limit"),
+    }
 }
 
 /// `redis-server 99 is stable at 312.0 MiB: +0 B/s over 10 s`.
@@ -156,7 +160,7 @@ fn stable(facts: &Facts, held: &Trend) -> String {
     };
     let near = facts.limit.as_ref().filter(|(_, limit, usage)| usage.share_of(*limit) >= 0.9);
     let near = near.map(|(words, limit, usage)| {
-        format!("; {} of its {} {limit} is used", percent(usage.share_of(*limit)), limit_words(words))
+        format!("; {} of {} {limit} is used", percent(usage.share_of(*limit)), limit_words(words))
     });
     format!("{} is stable at {}: {course}{}", who(facts), held.last, near.unwrap_or_default())
 }
@@ -189,5 +193,5 @@ fn inconclusive(facts: &Facts, held: &Trend) -> String {
 /// A time as it is typed behind `--for`.
 pub(super) fn typed(time: Duration) -> String {
     let seconds = time.as_secs();
-    if seconds % 60 == 0 { format!("{}m", seconds / 60) } else { format!("{seconds}s") }
+    if seconds.is_multiple_of(60) { format!("{}m", seconds / 60) } else { format!("{seconds}s") }
 }

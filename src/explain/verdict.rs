@@ -35,6 +35,17 @@ pub enum VerdictKind {
     Inconclusive,
 }
 
+impl VerdictKind {
+    /// Whether something grows that a person should act on.
+    pub fn accuses(self) -> bool {
+        match self {
+            VerdictKind::Leak | VerdictKind::Growing | VerdictKind::MappingLeak => true,
+            VerdictKind::ThreadLeak | VerdictKind::SharedMemory => true,
+            VerdictKind::Fragmentation | VerdictKind::Stable | VerdictKind::Inconclusive => false,
+        }
+    }
+}
+
 impl fmt::Display for VerdictKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -57,8 +68,8 @@ pub struct Verdict {
     pub kind: VerdictKind,
     /// How sure, 0..=1, in steps of 0.01; the same for the same facts.
     ///
-    /// Of growth: ½ + ½·(low end of the interval / rate), times n/(n+2) for n samples, times 0.8 where only one region
-    /// shows it and the whole process does not; for a `leak` also times the part of the growth that is unreachable;
+    /// Of growth: ½ + ½·(low end of the interval / rate), times n/(n+2) for n samples, times g/(g + 256 KiB) for g bytes
+    /// gained, times 0.8 where only one region shows it and the whole process does not; for a `leak` also times the part of the growth that is unreachable;
     /// times 0.7 where the memory that should go with mappings or threads was not seen. Of `stable`: by shape (flat
     /// 0.95, shrinking 0.9, sawtooth 0.85, plateau 0.8, step 0.7), times n/(n+2), times t/(t+2 s) for a window of t. Of
     /// `fragmentation`: the part of the heap that is free. Of `inconclusive`: the part of the time needed that was
@@ -140,7 +151,7 @@ fn thread_leak(facts: &Facts, held: &Trend) -> Option<Found> {
     let gained: i64 = stacks().map(RegionGrowth::change).sum();
     let seen = stacks().any(|growth| growth.change() > 0 || growth.size_change > 0);
     // A pool that fills while the heap leaks is not what leaks.
-    if held.change() > threads.change() * THREAD_COST && gained < held.change() / 4 {
+    if held.change() > threads.change().saturating_mul(THREAD_COST) && gained < held.change() / 4 {
         return None;
     }
     let confidence = counted(&threads) * if seen { 1.0 } else { 0.7 };
@@ -197,7 +208,7 @@ fn growing(facts: &Facts, held: &Trend, grower: Option<(&Region, &RegionGrowth)>
         Some((_, growth)) if !still && growth.grows() => (growth.slope, growth.change(), 0.8),
         _ => return None,
     };
-    let confidence = tightness(slope) * enough(held.samples) * sure;
+    let confidence = tightness(slope) * enough(held.samples) * beyond_warming(grown) * sure;
     let found = |kind, confidence| Some(Found { kind, confidence, slope: Some(slope) });
     if let Some(heap) = &facts.heap {
         if let Some(lost) = lost_share(heap, grown).filter(|&share| share >= 0.5) {
@@ -260,8 +271,14 @@ fn enough(samples: usize) -> f64 {
     samples as f64 / (samples as f64 + 2.0)
 }
 
+/// What a healthy process may touch for the first time while one looks.
+fn beyond_warming(grown: i64) -> f64 {
+    let grown = grown.max(0) as f64;
+    grown / (grown + 256.0 * 1024.0)
+}
+
 fn steady(trend: &Trend) -> f64 {
-    tightness(trend.slope) * enough(trend.samples)
+    tightness(trend.slope) * enough(trend.samples) * beyond_warming(trend.change())
 }
 
 fn counted(trend: &CountTrend) -> f64 {

@@ -76,9 +76,9 @@ struct Line {
 pub fn region_growth(looks: &[Look]) -> Vec<RegionGrowth> {
     let (Some(first), Some(last)) = (looks.first(), looks.last()) else { return Vec::new() };
     let mut lines: Vec<Line> = first.map.regions.iter().map(root).collect();
-    for pair in looks.windows(2) {
+    for (seen, pair) in looks.windows(2).enumerate() {
         let (before, after) = (&pair[0].map.regions, &pair[1].map.regions);
-        lines = descend(&lines, after, &shares(before, after));
+        lines = descend(&lines, seen + 1, after, &shares(before, after));
     }
     let at = |look: &Look| look.at.as_secs_f64();
     lines
@@ -120,9 +120,8 @@ fn size(region: &Region) -> ByteCount {
     region.parts.iter().map(|part| part.size()).sum()
 }
 
-/// The lines of `after`'s regions from those of the look before and who gives how much of its past to whom.
-fn descend(before: &[Line], after: &[Region], shares: &[(usize, usize, f64)]) -> Vec<Line> {
-    let looks = before.first().map_or(0, |line| line.held.len());
+/// The lines of `after`'s regions from those of the `looks` before, and from who gives how much of its past to whom.
+fn descend(before: &[Line], looks: usize, after: &[Region], shares: &[(usize, usize, f64)]) -> Vec<Line> {
     let mut lines = vec![Line { held: vec![0.0; looks], ..Line::default() }; after.len()];
     for &(from, to, share) in shares {
         let (ancestor, line) = (&before[from], &mut lines[to]);

@@ -121,7 +121,7 @@ fn mappings_and_threads_have_trends_of_their_own() {
     let sample = |index: u64| Sample {
         at: Duration::from_millis(500 * index),
         threads: 4 + index / 2,
-        mappings: (index % 2 == 0).then_some(80 + 3 * index),
+        mappings: index.is_multiple_of(2).then_some(80 + 3 * index),
         shared: ByteCount::mib(10 + index),
         ..Sample::default()
     };

@@ -1,5 +1,7 @@
 //! Findings, notices, and what hostile or missing facts make of them.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -64,4 +66,75 @@ fn nothing_known_is_inconclusive() {
     let verdict = judge(&Facts { name: "x", pid: 1, ..Facts::default() });
     assert_eq!(verdict.kind, VerdictKind::Inconclusive);
     assert!(verdict.confidence.is_finite() && findings(&Facts::default()).is_empty());
+}
+
+#[test]
+fn cautions_follow_from_the_facts() {
+    let scene = Scene::heap(|at| 20.0 + 12.0 * at);
+    let said = |facts: &Facts| notices(facts).iter().map(Notice::to_string).collect::<Vec<_>>();
+    let bare = said(&scene.facts());
+    assert_eq!(
+        bare,
+        [
+            "no memory limit is known (none was found); read growth without a deadline, or run where the cgroup is \
+             visible",
+            "who allocates was not sampled, this version cannot; follow the shape of the records to the code that \
+             makes them",
+            "the heap was not walked, this version cannot tell lost memory from held; read growing as: lost or held",
+        ]
+    );
+    let mut content = records(0.9);
+    content.sampled = true;
+    content.groups[0].before = None;
+    let limit = Some(("cgroup limit".into(), ByteCount::mib(512), ByteCount::mib(20)));
+    let heap = Some(HeapFacts::default());
+    let facts = Facts { content: Some(&content), limit, heap, window: Duration::from_secs(1), ..scene.facts() };
+    let found = notices(&facts);
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(found.contains(&Notice::OneScan) && found.contains(&Notice::ContentSampled));
+    assert!(matches!(found[0], Notice::WindowTooShort { wanted, pid: 4242, .. } if wanted == Duration::from_secs(30)));
+}
+
+#[test]
+fn a_second_region_that_grows_is_mentioned() {
+    let regions = |at: f64| {
+        let anon = region(RegionKind::Anon, &[(0x7000, 0x8000)], 40.0 + 4.0 * at);
+        vec![region(RegionKind::Heap, &[(0x5000, 0x6000)], 60.0 + 6.0 * at), anon]
+    };
+    let scene = Scene::new(|at| anonymous(100.0 + 10.0 * at), regions);
+    let other = notices(&scene.facts()).into_iter().find(|notice| matches!(notice, Notice::OtherGrowth { .. }));
+    assert_eq!(
+        other.unwrap().to_string(),
+        "anonymous memory at 0x700000000 grows too, +4.0 MiB/s; see all regions with leakscope map"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_samples_are_judged(values in prop::collection::vec((0..20_000u64, any::<u64>(), any::<u64>(), any::<u64>()), 0..70)) {
+        let sample = |&(at, held, threads, mappings): &(u64, u64, u64, u64)| Sample {
+            at: Duration::from_millis(at),
+            rss: ByteCount(held),
+            anonymous: ByteCount(held),
+            shared: ByteCount(mappings),
+            threads,
+            mappings: at.is_multiple_of(2).then_some(mappings),
+            ..Sample::default()
+        };
+        let series = Series::new(values.iter().map(sample).collect());
+        let limit = Some(("cgroup".to_owned(), ByteCount(values.len() as u64), ByteCount(7)));
+        let heap = Some(HeapFacts { in_use: ByteCount(u64::MAX), free: ByteCount(3), ..HeapFacts::default() });
+        for heap in [None, heap] {
+            let facts = Facts { series: &series, window: series.window(), limit: limit.clone(), heap, ..Facts::default() };
+            let verdict = judge(&facts);
+            prop_assert!((0.0..=0.99).contains(&verdict.confidence));
+            prop_assert!(!verdict.summary.is_empty() && verdict.summary.len() < 1000);
+            prop_assert!(!verdict.next.is_empty());
+            prop_assert_eq!(verdict, judge(&facts));
+            findings(&facts);
+            notices(&facts);
+        }
+    }
 }

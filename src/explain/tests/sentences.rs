@@ -103,7 +103,7 @@ fn a_stable_one_near_its_limit_says_so() {
     let verdict = judge(&Facts { limit, ..scene.facts() });
     assert_eq!(
         verdict.summary,
-        "nginx worker 4242 is stable at 500.0 MiB: +0 B/s over 10 s; 99 % of its cgroup limit 512.0 MiB is used"
+        "nginx worker 4242 is stable at 500.0 MiB: +0 B/s over 10 s; 99 % of cgroup limit 512.0 MiB is used"
     );
     assert_eq!(verdict.time_to_limit, None);
 }
@@ -144,4 +144,12 @@ fn a_master_points_to_its_worker() {
          4243 (900.0 MiB resident)"
     );
     assert_eq!(verdict.next, ["leakscope 4243"]);
+    let grows = Scene::heap(|at| 4.0 + at);
+    let worker = Some(Worker { pid: 4243, ..Worker::default() });
+    let limit = Some(("system".into(), ByteCount::mib(700), ByteCount::mib(100)));
+    let verdict = judge(&Facts { role: Some("master".into()), worker, limit, ..grows.facts() });
+    assert_eq!(
+        verdict.summary, "nginx master 4242: heap grows +1.0 MiB/s; the machine's memory 700.0 MiB in 10 min",
+        "a master that grows itself is the one to look at"
+    );
 }

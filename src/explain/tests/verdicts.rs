@@ -38,7 +38,7 @@ fn a_leak_beside_a_collector_is_seen_in_its_region() {
         },
     );
     let verdict = judge(&scene.facts());
-    assert_eq!((verdict.kind, verdict.confidence), (VerdictKind::Growing, 0.73));
+    assert_eq!((verdict.kind, verdict.confidence), (VerdictKind::Growing, 0.71));
     assert_eq!(verdict.summary, "nginx worker 4242: heap grows +1.0 MiB/s");
 }
 

@@ -1,5 +1,7 @@
 //! Traps for whoever follows a region by its start address.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::space::{AddressMap, Footprint, Permissions};
 use crate::units::Addr;
@@ -162,10 +164,44 @@ fn swapped_pages_do_not_cure() {
 
 #[test]
 fn few_and_odd_looks_are_borne() {
+    let late = region_growth(&looks(vec![vec![], vec![], vec![region(RegionKind::Heap, "[heap]", &[(1, 9)], 5)]]));
+    assert_eq!((late[0].timeline.len(), late[0].change(), late[0].new), (3, 5 << 20, true));
     assert_eq!(region_growth(&[]), []);
     let one = region_growth(&looks(vec![vec![region(RegionKind::Heap, "[heap]", &[(1, 2)], 1)]]));
     assert_eq!((one[0].change(), one[0].shape, one[0].new), (0, Shape::Noisy, false));
     let empty = region(RegionKind::Anon, "", &[(1, 1)], 0);
     let crossed = region(RegionKind::Anon, "", &[(1, 9), (2, 4)], 1);
     assert_eq!(region_growth(&looks(vec![vec![empty.clone(), crossed.clone()], vec![crossed, empty]])).len(), 2);
+}
+
+fn any_region() -> impl Strategy<Value = Region> {
+    let kinds = [RegionKind::Heap, RegionKind::Anon, RegionKind::Arena, RegionKind::Shared, RegionKind::File];
+    let spans = prop::collection::vec((0..200u64, 0..30u64), 1..6);
+    (prop::sample::select(kinds.to_vec()), prop::sample::select(vec!["", "a", "b"]), spans, 0..500u64).prop_map(
+        |(kind, name, mut spans, held)| {
+            spans.sort_unstable();
+            let spans: Vec<(u64, u64)> = spans.iter().map(|&(start, size)| (start, start + size)).collect();
+            region(kind, name, &spans, held)
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_of_the_past_are_invented(
+        regions in prop::collection::vec(prop::collection::vec(any_region(), 0..8), 1..6)
+    ) {
+        let looks = looks(regions);
+        let growth = region_growth(&looks);
+        let (first, last) = (&looks[0].map.regions, &looks[looks.len() - 1].map.regions);
+        prop_assert_eq!(growth.len(), last.len());
+        let past: f64 = first.iter().map(held).sum();
+        let found: u64 = growth.iter().map(|one| one.first.0).sum();
+        prop_assert!(found as f64 <= past + 8.0, "{} of {}", found, past);
+        for (one, region) in growth.iter().zip(last) {
+            prop_assert_eq!(one.last.0 as f64, held(region));
+            prop_assert_eq!(one.timeline.len(), looks.len());
+            prop_assert!(!one.new || one.first.0 == 0);
+        }
+    }
 }
