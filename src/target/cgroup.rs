@@ -6,14 +6,14 @@ use std::path::{Component, Path, PathBuf};
 use super::roots::{Roots, path_text};
 
 /// Which of the two cgroup interfaces has the memory controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Version {
     V1,
     V2,
 }
 
 /// The cgroup that limits a process's memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Membership {
     pub version: Version,
     /// As in /proc/PID/cgroup: relative to our cgroup namespace's root, beginning with `/`.

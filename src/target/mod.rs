@@ -4,8 +4,12 @@
 mod cgroup;
 #[cfg(test)]
 pub(crate) mod child;
+#[cfg(test)]
+pub(crate) mod false_tree;
 mod identity;
+mod limits;
 mod looking;
+mod machine;
 mod maps;
 mod opening;
 #[cfg(test)]
@@ -19,6 +23,8 @@ mod roots;
 mod stat;
 
 pub use identity::Identity;
+pub use limits::{Limit, LimitEffect, LimitKind};
+pub use machine::{MachineMemory, machine_memory};
 pub use opening::Target;
 pub use pause::{Pause, Stopped};
 pub use role::Role;
