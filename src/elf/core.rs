@@ -143,7 +143,7 @@ mod tests {
         let lines = file_lines(&note, 8, true);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[1], (Span::new(Addr(0x3000), Addr(0x4000)), ByteCount(9 * 4096), "/usr/lib/b.so".into()));
-        assert_eq!(file_lines(&note[..note.len() - 16], 8, true)[0].2, "/usr/lib/a.so");
+        assert_eq!(file_lines(&note[..note.len() - 15], 8, true)[0].2, "/usr/lib/a.so");
         assert!(file_lines(&note[..9], 8, true).is_empty());
     }
 

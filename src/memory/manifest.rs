@@ -87,7 +87,9 @@ pub struct ManifestMapping {
     pub permissions: String,
     /// Offset in the file behind it.
     pub offset: ByteCount,
-    /// Inode of the file behind it, 0 for none.
+    /// Major and minor number of that file's device.
+    pub device: (u32, u32),
+    /// Inode of that file, 0 for none.
     pub inode: u64,
     /// Last column of maps.
     pub name: String,
@@ -100,6 +102,7 @@ impl From<&Mapping> for ManifestMapping {
             end: mapping.span.end,
             permissions: mapping.permissions.to_string(),
             offset: mapping.offset,
+            device: mapping.device,
             inode: mapping.inode,
             name: mapping.name.clone(),
         }
@@ -112,7 +115,7 @@ impl From<&ManifestMapping> for Mapping {
             span: Span::new(mapping.start, mapping.end),
             permissions: Permissions::parse(&mapping.permissions),
             offset: mapping.offset,
-            device: (0, 0),
+            device: mapping.device,
             inode: mapping.inode,
             name: mapping.name.clone(),
         }

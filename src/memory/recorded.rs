@@ -14,7 +14,7 @@ use super::spans::{joined, outside, total, within};
 use super::{Consistency, MemorySource, ReadError};
 use crate::elf::{Core, Segment};
 use crate::error::{Error, ErrorKind, Result};
-use crate::space::{AddressMap, Mapping, Permissions, Residency};
+use crate::space::{AddressMap, Hints, Mapping, Permissions, Residency, regions};
 use crate::units::{Addr, ByteCount, Span};
 
 /// Memory in a file, at the addresses it had.
@@ -111,7 +111,7 @@ impl RecordedMemory {
         let present = if manifest.complete { manifest.present.take() } else { None };
         Ok(RecordedMemory {
             file,
-            map: AddressMap { mappings, regions: Vec::new() },
+            map: mapped(mappings),
             segments: vec![Segment { span, offset: ByteCount::ZERO }],
             present: present.map(joined),
             swapped: joined(std::mem::take(&mut manifest.swapped)),
@@ -132,7 +132,7 @@ impl RecordedMemory {
                 if core.cut_off > ByteCount::ZERO {
                     remarks.push(format!("the core was cut off: {} are missing at its end", core.cut_off));
                 }
-                (core.segments, AddressMap { mappings: core.mappings, regions: Vec::new() })
+                (core.segments, mapped(core.mappings))
             }
             None => {
                 let span = Span::sized(Addr(0), length);
@@ -228,7 +228,12 @@ fn stored_in(segment: &Segment, file: &File, part: Span, stored: &mut Vec<Span>)
 
 fn whole_file(span: Span) -> AddressMap {
     let mapping = Mapping { span, permissions: Permissions::parse("rw-p"), ..Mapping::default() };
-    AddressMap { mappings: vec![mapping], regions: Vec::new() }
+    mapped(vec![mapping])
+}
+
+fn mapped(mappings: Vec<Mapping>) -> AddressMap {
+    let regions = regions(&mappings, &[], &Hints::default());
+    AddressMap { mappings, regions }
 }
 
 /// O_NONBLOCK: a FIFO is refused, not waited for.

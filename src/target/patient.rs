@@ -16,12 +16,23 @@ pub(crate) struct Patient {
 }
 
 impl Patient {
-    /// Compiles `source`, runs it with `arguments` and waits for its READY.
+    /// Compiles the C `source`, runs it with `arguments` and waits for its READY.
     pub fn start(source: &str, arguments: &[&str]) -> Patient {
+        Patient::build(&["cc", "-xc"], source, &[], arguments)
+    }
+
+    /// The same for C++, with `options` for the compiler.
+    pub fn start_cpp(source: &str, options: &[&str]) -> Patient {
+        Patient::build(&["c++", "-xc++"], source, options, &[])
+    }
+
+    fn build(compiler: &[&str], source: &str, options: &[&str], arguments: &[&str]) -> Patient {
         let folder = tempfile::tempdir().unwrap();
-        let (code, program) = (folder.path().join("patient.c"), folder.path().join("patient"));
+        let (code, program) = (folder.path().join("source"), folder.path().join("patient"));
         std::fs::write(&code, source).unwrap();
-        let built = Command::new("cc").args(["-O1", "-w", "-pthread", "-o"]).arg(&program).arg(&code).output().unwrap();
+        let mut build = Command::new(compiler[0]);
+        build.args(&compiler[1..]).args(["-O1", "-w", "-pthread", "-o"]).arg(&program).arg(&code).args(options);
+        let built = build.output().unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         let mut command = Command::new(program);
         let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
