@@ -84,7 +84,7 @@ pub(super) fn course(points: &[Point], floor: f64) -> Course {
         return found(Shape::Sawtooth);
     }
     if extent.fall <= NOISE_SHARE * extent.rise {
-        return found(rising(points));
+        return rising(points, floor);
     }
     if extent.rise <= NOISE_SHARE * extent.fall {
         let values: Vec<f64> = points.iter().map(|point| point.value).collect();
@@ -95,45 +95,78 @@ pub(super) fn course(points: &[Point], floor: f64) -> Course {
     swinging(points, extent, floor).unwrap_or(found(Shape::Noisy))
 }
 
-/// The shape of a series that falls little or not, judged by what it keeps.
-fn rising(points: &[Point]) -> Shape {
+/// The course of a series that falls little or not, judged by what it keeps.
+fn rising(points: &[Point], floor: f64) -> Course {
+    let slope = theil_sen(points);
+    let found = |shape| Course { shape, slope };
     let kept = kept(points);
-    let values: Vec<f64> = points.iter().map(|point| point.value).collect();
-    let certain = tendency(&values).z() >= SIGNIFICANT_Z;
     if kept.len() < 4 {
-        return Shape::Noisy;
+        return found(Shape::Noisy);
     }
-    if let Some(jumps_end) = jumps(&kept) {
-        // What comes after a jump at the very end has not been seen.
-        return if jumps_end <= 0.9 { Shape::Step } else { Shape::Noisy };
+    if let Some(jumps) = jumps(&kept) {
+        return stepping(points, &jumps, floor).unwrap_or(found(Shape::Noisy));
     }
     let ceased = Ceased::of(&kept);
-    if ceased.since >= PLATEAU_SHARE && ceased.since >= 2.0 * ceased.longest_wait {
-        return Shape::Plateau;
+    if ceased.share >= PLATEAU_SHARE && ceased.share >= 2.0 * ceased.longest_wait {
+        let tail = points.partition_point(|point| point.at < ceased.at);
+        let still_grows = by_itself(&points[tail..], floor).is_some();
+        return found(if still_grows { Shape::Slowing } else { Shape::Plateau });
     }
-    if slows(&kept) || (ceased.since >= 0.25 && ceased.since >= 3.0 * ceased.longest_wait) {
-        return Shape::Slowing;
+    if slows(&kept) || (ceased.share >= 0.25 && ceased.share >= 3.0 * ceased.longest_wait) {
+        return found(Shape::Slowing);
     }
+    let values: Vec<f64> = points.iter().map(|point| point.value).collect();
+    let certain = tendency(&values).z() >= SIGNIFICANT_Z && slope.grows();
     let gains = gains(&kept, 10);
     let late = gains[..6].iter().sum::<f64>() < 0.1 * gains.iter().sum::<f64>();
-    if certain && !late && theil_sen(points).grows() { Shape::Steady } else { Shape::Noisy }
+    found(if certain && !late { Shape::Steady } else { Shape::Noisy })
 }
 
-/// Where the change is made by at most two jumps: when the last of them ended, as part of the window.
-fn jumps(kept: &[Point]) -> Option<f64> {
-    let (first, last) = (kept.first()?, kept.last()?);
-    let seconds = last.at - first.at;
-    let total = last.value - first.value;
-    let reach = JUMP_SHARE * seconds;
-    let biggest = biggest_gain(kept, reach, None)?;
-    let second = biggest_gain(kept, reach, Some(biggest));
-    let gain = biggest.gain + second.map_or(0.0, |jump| jump.gain);
-    if gain < STEP_SHARE * total {
+/// The course of a series whose change is made by `jumps`: a step, unless it grows steadily besides. None where the
+/// last jump came so late that what follows it was not seen.
+fn stepping(points: &[Point], jumps: &[Jump], floor: f64) -> Option<Course> {
+    if let Some(course) = by_itself(&without(points, jumps), floor) {
+        return Some(course);
+    }
+    let end = jumps.iter().map(|jump| points[jump.to].at).fold(f64::NEG_INFINITY, f64::max);
+    let (first, last) = (points.first()?.at, points.last()?.at);
+    (end <= first + 0.9 * (last - first)).then(|| Course { shape: Shape::Step, slope: theil_sen(points) })
+}
+
+/// The course of a remainder, where that is steady growth.
+fn by_itself(points: &[Point], floor: f64) -> Option<Course> {
+    let extent = extent(points);
+    if extent.range() <= floor || extent.fall > NOISE_SHARE * extent.rise || jumps(&kept(points)).is_some() {
         return None;
     }
-    let needs_second = biggest.gain < STEP_SHARE * total;
-    let end = second.filter(|_| needs_second).map_or(biggest.to, |jump| jump.to.max(biggest.to));
-    Some((kept[end].at - first.at) / seconds)
+    Some(rising(points, floor)).filter(|course| course.shape == Shape::Steady)
+}
+
+/// `points` with what the jumps gained taken out: level while they last.
+fn without(points: &[Point], jumps: &[Jump]) -> Vec<Point> {
+    let taken = |index: usize, jump: &Jump| match index {
+        index if index <= jump.from => 0.0,
+        index if index < jump.to => points[index].value - points[jump.from].value,
+        _ => jump.gain,
+    };
+    let rest = |(index, point): (usize, &Point)| Point {
+        value: point.value - jumps.iter().map(|jump| taken(index, jump)).sum::<f64>(),
+        ..*point
+    };
+    points.iter().enumerate().map(rest).collect()
+}
+
+/// The one or two jumps that make the change, where they do.
+fn jumps(kept: &[Point]) -> Option<Vec<Jump>> {
+    let (first, last) = (kept.first()?, kept.last()?);
+    let total = last.value - first.value;
+    let reach = JUMP_SHARE * (last.at - first.at);
+    let biggest = biggest_gain(kept, reach, None)?;
+    if biggest.gain >= STEP_SHARE * total {
+        return Some(vec![biggest]);
+    }
+    let second = biggest_gain(kept, reach, Some(biggest))?;
+    (biggest.gain + second.gain >= STEP_SHARE * total).then(|| vec![biggest, second])
 }
 
 #[derive(Clone, Copy)]
@@ -167,13 +200,14 @@ fn biggest_gain(kept: &[Point], reach: f64, other: Option<Jump>) -> Option<Jump>
 /// How long nothing has been gained any more, against the longest wait between gains before; both as parts of the
 /// window. A tenth of the growth may come after: noise climbs a little at any end.
 struct Ceased {
-    since: f64,
+    at: f64,
+    share: f64,
     longest_wait: f64,
 }
 
 impl Ceased {
     fn of(kept: &[Point]) -> Ceased {
-        let nothing = Ceased { since: 0.0, longest_wait: 1.0 };
+        let nothing = Ceased { at: 0.0, share: 0.0, longest_wait: 1.0 };
         let (Some(first), Some(last)) = (kept.first(), kept.last()) else { return nothing };
         let seconds = last.at - first.at;
         let mut late: Vec<f64> =
@@ -185,7 +219,8 @@ impl Ceased {
         };
         let times: Vec<f64> = (1..=18).map(|step| reached(step as f64 * 0.05)).collect();
         let wait = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
-        Ceased { since: (last.at - reached(0.9)) / seconds, longest_wait: wait / seconds }
+        let at = reached(0.9);
+        Ceased { at, share: (last.at - at) / seconds, longest_wait: wait / seconds }
     }
 }
 
@@ -220,7 +255,7 @@ fn swinging(points: &[Point], extent: Extent, floor: f64) -> Option<Course> {
     // A turning point may hide between two samples by what the series rises between them, so troughs of an even
     // sawtooth seen at an odd interval drift by up to that much.
     let visible = rise > (1.25 * usual_rise(points)).max(floor);
-    if visible && troughs_rise(&troughs) {
+    if visible && troughs_rise(&troughs, floor) {
         let slope = theil_sen(&troughs);
         return slope.grows().then_some(Course { shape: Shape::Steady, slope });
     }
@@ -235,9 +270,9 @@ fn swinging(points: &[Point], extent: Extent, floor: f64) -> Option<Course> {
 
 /// Whether low turning points rise evenly enough to be growth: of few the most of them, and no one rise makes most of
 /// it; of a dozen and more so that they would be steady growth by themselves.
-fn troughs_rise(troughs: &[Point]) -> bool {
+fn troughs_rise(troughs: &[Point], floor: f64) -> bool {
     if troughs.len() >= 12 {
-        return rising(troughs) == Shape::Steady;
+        return rising(troughs, floor).shape == Shape::Steady;
     }
     let values: Vec<f64> = troughs.iter().map(|trough| trough.value).collect();
     let steps: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();

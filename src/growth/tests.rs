@@ -75,6 +75,14 @@ fn minima_that_rise_are_a_leak_under_a_collector() {
 }
 
 #[test]
+fn a_leak_is_not_hidden_by_a_jump_or_a_full_cache() {
+    let jump = watched(10.0, 41, |at| MIB * at + 64.0 * MIB * f64::from(at > 4.0));
+    assert!(jump.grows() && (jump.slope.rate.0 / MIB - 1.0).abs() < 0.1, "{jump:?}");
+    let cache = watched(10.0, 41, |at| MIB * at + 100.0 * MIB * (at / 3.0).min(1.0));
+    assert_eq!(cache.shape, Shape::Slowing, "grows on, at a thirtieth of the pace it began with");
+}
+
+#[test]
 fn hours_are_judged_by_what_collections_leave() {
     let day = 24.0 * 3600.0;
     let leak = watched(day, 6000, |at| 2048.0 * at + 300.0 * MIB * (at / 61.0).fract());

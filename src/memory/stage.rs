@@ -95,7 +95,9 @@ pub fn stage(
             .with_hint("narrow the range or raise --max-memory"));
     }
     afford(target, need)?;
+    progress.begin("preparing", None);
     let mut pages = copier.reserve(with_slack(need).min(options.budget.max(need)))?;
+    progress.end();
     let (copied, swapped, pause) = copier.stop_and_copy(&wanted, &mut pages)?;
     let memory = StagedMemory::new(map, pages, copied, &wanted, swapped);
     let coverage = memory.coverage().clone();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::common::run::{binary, dump};
-use crate::common::{Patient, Run, folder, leakscope, skip};
+use crate::common::{Patient, Run, folder, is_root, leakscope, note, skip};
 
 /// Characters that a terminal would obey or that turn the direction of writing.
 fn harmful(text: &str) -> Vec<char> {
@@ -59,7 +59,7 @@ fn words_that_are_no_target_are_refused() {
 fn kernel_threads_are_refused() {
     let threadd = fs::read_to_string("/proc/2/status").unwrap_or_default();
     if !threadd.contains("kthreadd") {
-        return skip("pid 2 is no kernel thread here (a container)");
+        return note("pid 2 is no kernel thread here (a container)");
     }
     for command in ["inspect", "scan", "dump"] {
         let run = leakscope([command, "2"]).run();
@@ -243,4 +243,22 @@ fn hostile_names_and_content_do_no_harm() {
     assert_harmless(&leakscope(["dump", &target]).arg("--output").arg(&path).run().ok());
     assert_harmless(&leakscope(["scan"]).arg(&path).run().ok());
     assert_harmless(&leakscope(["hex", "--color", "never"]).arg(&path).run().ok());
+}
+
+#[test]
+fn a_proc_that_shows_nothing_is_an_error_of_one_line() {
+    if !is_root() {
+        return skip("mounting needs root");
+    }
+    let patient = Patient::spawn("json_leak", &[]);
+    for script in ["mount -t tmpfs none /proc", "mount --bind /sys /proc"] {
+        let script = format!("{script} && exec \"$@\"");
+        for command in ["inspect", "map", "scan", "dump", "top", "doctor"] {
+            let words = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+            let target = patient.target();
+            let arguments = if command == "top" { vec![command] } else { vec![command, &target] };
+            let run = leakscope(arguments).through(&words, binary()).run();
+            assert_harmless(&assert_code_in(run, if command == "doctor" { &[0, 1, 3] } else { &[1, 3] }));
+        }
+    }
 }

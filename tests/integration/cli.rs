@@ -224,7 +224,7 @@ fn a_pipe_that_closes_is_no_error_to_shout_about() {
 #[test]
 fn top_lists_the_patient() {
     let patient = Patient::spawn("json_leak", &["100000"]);
-    let value = leakscope(["top", "--json"]).run().json();
+    let value = leakscope(["top", "--json", "-n", "100000"]).run().json();
     let rows = value["processes"].as_array().expect("processes");
     let row = rows.iter().find(|row| row["pid"] == patient.pid());
     // A short list may leave it out on a machine with larger processes.
@@ -236,7 +236,7 @@ fn top_lists_the_patient() {
         }
     }
     let sizes: Vec<u64> = rows.iter().filter_map(|row| row["rss_bytes"].as_u64()).collect();
-    assert!(!sizes.is_empty());
+    assert!(sizes.is_sorted_by(|a, b| a >= b), "the largest first");
 }
 
 #[test]
@@ -248,4 +248,13 @@ fn memory_stays_within_what_was_allowed() {
     let run = leakscope(["inspect", &patient.target(), "--for", "1s", "--max-memory", "128MiB", "--json"]);
     let value = run.through(&words, crate::common::run::binary()).run().json();
     assert!(groups(&value)[0]["count"].as_u64().is_some_and(|count| count >= patient.number("count")));
+}
+
+#[test]
+fn the_demonstration_finds_its_own_leak_and_leaves_nothing() {
+    let value = leakscope(["demo", "--for", "3s", "--json"]).run().json();
+    let kind = value["verdict"]["kind"].as_str().unwrap_or("");
+    assert!(["growing", "leak"].contains(&kind), "{:#}", value["verdict"]);
+    let pid = value["target"]["pid"].as_i64().expect("a pid");
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "pid {pid} is still there");
 }

@@ -227,3 +227,18 @@ fn hex_shows_the_targets_addresses() {
     let start = format!("{:x}", span.0);
     assert!(run.stdout.to_ascii_lowercase().contains(&start), "no {start}\n{}", run.scene());
 }
+
+#[test]
+fn inspect_keeps_the_bytes_it_looked_into() {
+    let (patient, folder) = (Patient::spawn("json_leak", &["5000", "2000000"]), folder());
+    patient.tell("go");
+    let run = leakscope(["inspect", &patient.target(), "--for", "1s", "--json", "--dump"]).arg(folder.path()).run();
+    let value = run.json();
+    let path = value["snapshot"]["path"].as_str().map(PathBuf::from).expect("the path of what was kept");
+    assert!(path.starts_with(folder.path()), "{}", path.display());
+    assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o600);
+    let scanned = leakscope(["scan", "--json"]).arg(&path).run().json();
+    let (count, _) = members(&scanned, "json", &["{trace_id:hex"]);
+    let (said, _) = members(&value, "json", &["{trace_id:hex"]);
+    assert_eq!(count, said, "the same bytes, the same count");
+}

@@ -1,5 +1,6 @@
 //! What a target is owed: whatever happens to leakscope, SIGKILL at any instant included, the target runs on as before.
 
+use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::common::nginx::Nginx;
-use crate::common::{Health, Patient, folder, heavy, leakscope, skip, wait_until};
+use crate::common::{Health, Leakscope, Patient, folder, heavy, leakscope, skip, wait_until};
 
 /// Instants spread over `longest` without a pattern, the same in each run.
 fn instants(count: u32, longest: Duration) -> Vec<Duration> {
@@ -24,37 +25,46 @@ fn end(mut child: Child, signal: Signal) -> Option<i32> {
     child.wait().expect("our child").code()
 }
 
-/// Kills `arguments` on a patient at many instants, and looks at the patient each time.
-fn kill_on(patient: &Patient, command: &str, count: u32, longest: Duration) {
+/// `command` on a patient; a dump goes to a file of its own.
+fn prepare(patient: &Patient, command: &str, file: &Path) -> Leakscope {
+    let run = leakscope([command, &patient.target(), "--json"]);
+    match command {
+        "inspect" => run.arg("--for").arg("1s"),
+        "dump" => run.arg("--output").arg(file),
+        _ => run,
+    }
+}
+
+/// Kills `command` on a patient at instants all over the time that it takes, and looks at the patient each time.
+#[track_caller]
+fn kill_on(patient: &Patient, command: &str, count: u32) {
     let folder = folder();
-    for (n, instant) in instants(count, longest).into_iter().enumerate() {
-        let mut run = leakscope([command, &patient.target(), "--json"]);
-        run = match command {
-            "inspect" => run.arg("--for").arg("1s"),
-            "dump" => run.arg("--output").arg(folder.path().join(n.to_string())),
-            _ => run,
-        };
-        let child = run.spawn();
+    let whole = prepare(patient, command, &folder.path().join("whole")).run().ok().took;
+    let mut hits = 0;
+    for (n, instant) in instants(count, whole).into_iter().enumerate() {
+        let mut child = prepare(patient, command, &folder.path().join(n.to_string())).spawn();
         std::thread::sleep(instant);
+        hits += u32::from(child.try_wait().expect("our child").is_none());
         end(child, Signal::SIGKILL);
         patient.assert_unharmed();
     }
+    assert!(hits * 4 >= count, "only {hits} of {count} kills met it at work ({whole:?})");
 }
 
 #[test]
 fn killed_on_an_idle_process() {
     let patient = Patient::spawn("json_leak", &["100000"]);
-    kill_on(&patient, "dump", 25, Duration::from_millis(150));
-    kill_on(&patient, "scan", 15, Duration::from_millis(150));
-    kill_on(&patient, "inspect", 8, Duration::from_millis(1300));
+    kill_on(&patient, "dump", 25);
+    kill_on(&patient, "scan", 15);
+    kill_on(&patient, "inspect", 8);
 }
 
 #[test]
 fn killed_on_a_busy_process() {
     let patient = Patient::spawn("json_leak", &["50000", "10000000"]);
     patient.tell("go");
-    kill_on(&patient, "dump", 20, Duration::from_millis(150));
-    kill_on(&patient, "inspect", 8, Duration::from_millis(1300));
+    kill_on(&patient, "dump", 20);
+    kill_on(&patient, "inspect", 8);
     patient.tell("stop");
     let before = patient.number("bytes");
     patient.tell("more 10");
@@ -64,8 +74,8 @@ fn killed_on_a_busy_process() {
 #[test]
 fn killed_on_a_process_of_many_threads() {
     let patient = Patient::spawn("many_threads", &["200"]);
-    kill_on(&patient, "dump", 20, Duration::from_millis(120));
-    kill_on(&patient, "inspect", 5, Duration::from_millis(1300));
+    kill_on(&patient, "dump", 20);
+    kill_on(&patient, "inspect", 5);
     patient.tell("count");
     assert_eq!(patient.number("wrong"), 0, "waits were cut short");
     assert_eq!(patient.number("threads"), 201);
@@ -75,8 +85,8 @@ fn killed_on_a_process_of_many_threads() {
 fn killed_on_a_stopped_process() {
     let patient = Patient::spawn("stopped", &["50000"]);
     patient.wait_stopped();
-    kill_on(&patient, "dump", 15, Duration::from_millis(120));
-    kill_on(&patient, "inspect", 4, Duration::from_millis(1300));
+    kill_on(&patient, "dump", 15);
+    kill_on(&patient, "inspect", 4);
     assert_eq!(Health::of(patient.pid()).map(|health| health.state), Some("stopped"));
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::common::answer::{address, regions_of};
-use crate::common::{Patient, leakscope, members};
+use crate::common::{Patient, build, leakscope, members, note};
 
 #[track_caller]
 fn map(patient: &Patient) -> Value {
@@ -137,4 +137,16 @@ fn a_region_that_grows_downwards_is_followed() {
     assert_eq!(region["kind"], "anon");
     assert!(address(&region["start"]) < address(&region["end"]));
     assert!(region["growth_bytes_per_second"].as_f64().is_some_and(|rate| rate > 3e6 && rate < 5e6), "{region:#}");
+}
+
+#[test]
+fn a_32_bit_process_is_read_like_any_other() {
+    let Some(program) = build::patient_of_32_bits("json_leak") else {
+        return note("the compiler makes no 32-bit programs (apt-get install gcc-multilib)");
+    };
+    let patient = Patient::start("json_leak", &mut std::process::Command::new(program));
+    let value = map(&patient);
+    assert_eq!(regions_of(&value, "heap").len(), 1, "{:#}", value["regions"]);
+    let scanned = leakscope(["scan", &patient.target(), "--json"]).run().json();
+    assert_eq!(members(&scanned, "json", &["{trace_id:hex"]).0, patient.number("count"));
 }

@@ -1,5 +1,7 @@
 //! What each mapping is for: by its name, then by its neighbours.
 
+use std::collections::HashSet;
+
 use super::{Hints, Use, arenas, continues, is_nameless, stacks};
 use crate::space::Mapping;
 use crate::units::ByteCount;
@@ -103,13 +105,19 @@ fn continue_heap(mappings: &[Mapping], uses: &mut [Use], hints: &Hints) {
     }
 }
 
-/// Zeroed statics are anonymous and follow the file's writable part directly.
+/// Zeroed statics are anonymous and follow a program's or library's writable part directly. Files without code have
+/// none: what follows the JVM's mapped archives, for one, is its heap.
 fn mark_statics(mappings: &[Mapping], uses: &mut [Use]) {
+    let with_code: HashSet<&str> = mappings
+        .iter()
+        .filter(|mapping| mapping.permissions.execute && mapping.has_file())
+        .map(|mapping| mapping.name.as_str())
+        .collect();
     for index in 1..mappings.len() {
         let (file, mapping) = (&mappings[index - 1], &mappings[index]);
         let follows = uses[index - 1] == Use::File && file.permissions.write && !file.permissions.shared;
         let is_statics = uses[index] == Use::Anon && is_nameless(mapping) && mapping.permissions.write;
-        if follows && is_statics && continues(file, mapping) {
+        if follows && is_statics && continues(file, mapping) && with_code.contains(file.name.as_str()) {
             uses[index] = Use::Statics;
         }
     }

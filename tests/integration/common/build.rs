@@ -19,6 +19,18 @@ pub fn patient(name: &str) -> PathBuf {
     compile(compiler, &["-O2", "-g", "-pthread"], &[source, header], name)
 }
 
+/// The same as a 32-bit program; None where the compiler cannot make one.
+pub fn patient_of_32_bits(name: &str) -> Option<PathBuf> {
+    let folder = package().join("test-programs");
+    let able = Command::new("cc").args(["-m32", "-include", "stdio.h", "-E", "-xc", "/dev/null"]).output();
+    let links = Command::new("cc").args(["-m32", "-print-file-name=crt1.o"]).output();
+    let found = links.is_ok_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_absolute());
+    (found && able.is_ok_and(|output| output.status.success())).then(|| {
+        let sources = [folder.join(format!("{name}.c")), folder.join("patient.h")];
+        compile("cc", &["-m32", "-O2", "-g", "-pthread"], &sources, name)
+    })
+}
+
 /// The library that the nginx demonstration leaks through.
 pub fn crypt_library() -> PathBuf {
     let source = package().join("test-programs/nginx/crypt_old.c");

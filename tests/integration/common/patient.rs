@@ -71,7 +71,12 @@ impl Patient {
     }
 
     /// Sends a command and waits for its answer. From `go` on the memory is its own affair, from `stop` on ours again.
+    /// Answering may cost it a page: it must be unharmed before, and how it is afterwards is how it should be.
+    #[track_caller]
     pub fn tell(&self, command: &str) {
+        if !self.works.get() && !self.ends.get() {
+            self.assert_unharmed();
+        }
         {
             let mut stdin = self.stdin.borrow_mut();
             let stdin = stdin.as_mut().expect("its stdin is open");
@@ -80,7 +85,7 @@ impl Patient {
         read_truth(&self.name, &mut self.stdout.borrow_mut(), &mut self.truth.borrow_mut(), "OK");
         match command {
             "go" => self.works.set(true),
-            "count" => (),
+            "count" if self.works.get() => (),
             _ => self.settle(),
         }
     }

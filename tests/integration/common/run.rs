@@ -107,7 +107,8 @@ impl Leakscope {
         scene::remember(run.scene());
         assert!(run.took < self.limit, "it did not end within {:?}\n{}", self.limit, run.scene());
         assert!(run.code.is_some(), "it died of a signal ({})\n{}", output.status, run.scene());
-        assert!(!run.stderr.contains("panicked at"), "it panicked\n{}", run.scene());
+        let panicked = run.stderr.contains("panicked at") || run.stderr.contains("failed inside");
+        assert!(!panicked, "it panicked\n{}", run.scene());
         run
     }
 
