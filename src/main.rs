@@ -18,7 +18,7 @@ fn report(panic: &PanicHookInfo) {
     if REPORTED.swap(true, Ordering::Relaxed) {
         return;
     }
-    let place = panic.location().map(|location| format!(" at {}:{}", location.file(), location.line()));
+    let place = panic.location().map(|location| format!(" ({}:{})", location.file(), location.line()));
     let payload = panic.payload();
     let reason = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
     let line = format!(

@@ -78,6 +78,30 @@ impl Console {
         *self.bar() = Some(bar);
     }
 
+    /// The templates are ours; one that indicatif refused would leave its plain look.
+    fn bytes_style(&self) -> Option<ProgressStyle> {
+        let template = "{spinner:.cyan} {msg} {bar:24.cyan/dim} {percent}% {binary_bytes_per_sec}, {eta} left";
+        let marks = if self.voice.unicode { "█▉▊▋▌▍▎▏ " } else { "##." };
+        Some(self.spinning(ProgressStyle::with_template(template).ok()?).progress_chars(marks))
+    }
+
+    /// Counts up, or down from `time`.
+    fn waiting_style(&self, time: Option<Duration>) -> Option<ProgressStyle> {
+        let style = self.spinning(ProgressStyle::with_template("{spinner:.cyan} {msg} {clock}").ok()?);
+        Some(style.with_key("clock", move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let clock = match time {
+                Some(time) => format!("{} s left", time.saturating_sub(state.elapsed()).as_secs_f64().ceil()),
+                None => format!("{} s", state.elapsed().as_secs()),
+            };
+            // indicatif's own buffer takes whatever is written.
+            let _ = out.write_str(&clock);
+        }))
+    }
+
+    fn spinning(&self, style: ProgressStyle) -> ProgressStyle {
+        if self.voice.unicode { style } else { style.tick_chars("-\\|/ ") }
+    }
+
     fn bar(&self) -> MutexGuard<'_, Option<ProgressBar>> {
         // A thread that died while it drew leaves a bar that is still good to clear.
         self.bar.lock().unwrap_or_else(PoisonError::into_inner)
@@ -87,13 +111,13 @@ impl Console {
 impl Progress for Console {
     fn begin(&self, stage: &str, total: Option<ByteCount>) {
         match total {
-            Some(total) => self.begin_bar(stage, Some(total.0), bytes_style()),
-            None => self.begin_bar(stage, None, waiting_style(None)),
+            Some(total) => self.begin_bar(stage, Some(total.0), self.bytes_style()),
+            None => self.begin_bar(stage, None, self.waiting_style(None)),
         }
     }
 
     fn begin_wait(&self, stage: &str, time: Duration) {
-        self.begin_bar(stage, None, waiting_style(Some(time)));
+        self.begin_bar(stage, None, self.waiting_style(Some(time)));
     }
 
     fn advance(&self, bytes: ByteCount) {
@@ -111,25 +135,6 @@ impl Progress for Console {
     fn interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
-}
-
-/// The templates are ours; one that indicatif refused would leave its plain look.
-fn bytes_style() -> Option<ProgressStyle> {
-    let template = "{spinner:.cyan} {msg} {bar:24.cyan/dim} {percent}% {binary_bytes_per_sec}, {eta} left";
-    Some(ProgressStyle::with_template(template).ok()?.progress_chars("█▉▊▋▌▍▎▏ "))
-}
-
-/// Counts up, or down from `time`.
-fn waiting_style(time: Option<Duration>) -> Option<ProgressStyle> {
-    let style = ProgressStyle::with_template("{spinner:.cyan} {msg} {clock}").ok()?;
-    Some(style.with_key("clock", move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-        let clock = match time {
-            Some(time) => format!("{} s left", time.saturating_sub(state.elapsed()).as_secs_f64().ceil()),
-            None => format!("{} s", state.elapsed().as_secs()),
-        };
-        // indicatif's own buffer takes whatever is written.
-        let _ = out.write_str(&clock);
-    }))
 }
 
 impl Drop for Console {

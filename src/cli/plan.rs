@@ -15,6 +15,8 @@ use crate::units::{ByteCount, Span};
 const MAX_MEMORY: ByteCount = ByteCount::mib(256);
 /// Bytes that `hex` lists where nothing was typed.
 const HEX_LENGTH: ByteCount = ByteCount(256);
+/// More than that is no listing to read: a million lines.
+const HEX_LONGEST: ByteCount = ByteCount::mib(16);
 
 /// All that was decided.
 #[derive(Clone, Debug)]
@@ -53,6 +55,8 @@ pub struct Voice {
     pub color: bool,
     /// With bars that move.
     pub bars: bool,
+    /// With more than ASCII in them.
+    pub unicode: bool,
 }
 
 /// Decides.
@@ -63,7 +67,7 @@ pub fn plan(typed: CommandLine, around: &Surroundings) -> Result<Plan> {
     let style = Style {
         width: if around.stdout_terminal { around.columns() } else { Style::plain().width },
         color: colored(common.color, around.stdout_terminal, around),
-        unicode: around.has_blocks(),
+        unicode: around.stdout_terminal && around.has_blocks(),
         whole: !around.stdout_terminal,
         zone: around.zone.clone(),
     };
@@ -83,6 +87,7 @@ pub fn voice(quiet: bool, color: ColorChoice, around: &Surroundings) -> Voice {
         quiet,
         color: colored(color, around.stderr_terminal, around),
         bars: around.stderr_terminal && !quiet && !around.is_dumb(),
+        unicode: around.has_blocks(),
     }
 }
 
@@ -169,6 +174,9 @@ fn hex(typed: HexArgs) -> Result<jobs::Hex> {
         _ => HEX_LENGTH,
     };
     let length = typed.length.unwrap_or(whole);
+    if length > HEX_LONGEST {
+        return Err(usage("hex", format!("{length} is more than the {HEX_LONGEST} it lists at once; use dump")));
+    }
     if let Some(at) = typed.at {
         // With a pattern, the search begins there and the length says how much is shown around a place.
         part = Some(if typed.find.is_some() { Part::At(at) } else { Part::Span(Span::sized(at, length)) });

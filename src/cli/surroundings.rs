@@ -64,6 +64,6 @@ impl Surroundings {
     pub fn has_blocks(&self) -> bool {
         let locale = self.locale.as_deref().unwrap_or("UTF-8").to_ascii_lowercase();
         let utf8 = locale.ends_with("utf-8") || locale.ends_with("utf8");
-        self.stdout_terminal && utf8 && !self.is_dumb() && self.term.as_deref() != Some("linux")
+        utf8 && !self.is_dumb() && self.term.as_deref() != Some("linux")
     }
 }

@@ -159,6 +159,7 @@ fn what_contradicts_itself_is_wrong_usage() {
         "hex 5",
         "hex 5 --find x --redact",
         "hex 5 --at 0x1 --range 0x1-0x2",
+        "hex 5 --range 0x0+1GiB",
         "hex 5 --at 12",
         "hex ./f --find hex:0",
         "scan 5 --base 0x10",
@@ -231,9 +232,9 @@ fn a_terminal_gets_colour_and_a_pipe_plain_text() {
 #[test]
 fn bars_move_on_a_terminal_only() {
     let voice = |text: &str, around: &Surroundings| planned_in(text, around).voice;
-    assert_eq!(voice("5", &terminal()), Voice { quiet: false, color: true, bars: true });
-    assert_eq!(voice("5 -q", &terminal()), Voice { quiet: true, color: true, bars: false });
-    assert_eq!(voice("5", &nowhere()), Voice { quiet: false, color: false, bars: false });
+    assert_eq!(voice("5", &terminal()), Voice { quiet: false, color: true, bars: true, unicode: true });
+    assert_eq!(voice("5 -q", &terminal()), Voice { quiet: true, color: true, bars: false, unicode: true });
+    assert_eq!(voice("5", &nowhere()), Voice { quiet: false, color: false, bars: false, unicode: true });
 }
 
 #[test]

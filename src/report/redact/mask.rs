@@ -2,9 +2,11 @@
 //! Works on any text, also one that begins or ends in the middle of a record. Where the two cannot be told apart,
 //! the text is taken for a value.
 
-/// Letters a key may have; longer ones are values.
+/// Letters a quoted key may have; longer ones are values.
 const LONGEST_KEY: usize = 64;
-/// Digits a bare key may have; more are an identifier of something.
+/// Letters a key without quotes may have.
+const LONGEST_BARE_KEY: usize = 32;
+/// Digits it may have; more are an identifier of something.
 const KEY_DIGITS: usize = 3;
 
 /// `text` with all of it masked: letters as `x`, digits as `9`; spaces and separators stay.
@@ -97,9 +99,12 @@ fn bare_key(letters: &[char], at: usize) -> Option<usize> {
         return None;
     }
     let is_part = |letter: &&char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.');
-    let length = letters[at..].iter().take(LONGEST_KEY + 1).take_while(is_part).count();
-    let digits = letters[at..at + length].iter().filter(|letter| letter.is_ascii_digit()).count();
-    if length > LONGEST_KEY || digits > KEY_DIGITS {
+    let length = letters[at..].iter().take(LONGEST_BARE_KEY + 1).take_while(is_part).count();
+    let key = &letters[at..at + length];
+    let digits = key.iter().filter(|letter| letter.is_ascii_digit()).count();
+    // Digits among letters of both cases are base64, whose padding looks like the sign behind a key.
+    let mixed = digits > 0 && key.iter().any(char::is_ascii_lowercase) && key.iter().any(char::is_ascii_uppercase);
+    if length > LONGEST_BARE_KEY || digits > KEY_DIGITS || mixed {
         return None;
     }
     let end = at + length;

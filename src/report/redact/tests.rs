@@ -25,6 +25,7 @@ fn text_keeps_names_before_values() {
     assert_eq!(sample("Authorization: Bearer abc.def"), "Authorization: xxxxxx xxx.xxx");
     assert_eq!(sample("https://ann:secret@host/x"), "xxxxx://xxx:xxxxxx@xxxx/x");
     assert_eq!(sample("c2VjcmV0c2VjcmV0="), "x9xxxxx9x9xxxxx9=");
+    assert_eq!(sample("dG9wc2VjcmV0=1&page2=7"), "xx9xx9xxxxx9=9&page2=9");
     assert_eq!(sample("ключ 订单 ★"), "xxxx xx *");
 }
 
