@@ -2,5 +2,8 @@
 //! One streaming pass over windows of memory with bounded tables. Knows nothing of processes and makes no claims.
 
 mod group;
+mod pointee;
+mod text;
 
 pub use group::{Composition, Group, GroupKind, Label, LabelPart, Sample, ScanResult, Tally};
+pub use pointee::{Pointee, PointeeKind, PointerNames};

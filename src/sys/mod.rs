@@ -2,4 +2,6 @@
 //! Knows system calls and their structs; leaves every decision to its callers.
 
 pub mod pagemap_scan;
+pub mod pages;
 pub mod pidfd;
+pub mod ptrace;

@@ -13,6 +13,9 @@ mod looking;
 mod machine;
 mod maps;
 mod opening;
+#[cfg(test)]
+pub(crate) mod patient;
+mod pause;
 mod processes;
 mod reading;
 mod relatives;
@@ -27,6 +30,7 @@ pub use identity::Identity;
 pub use limits::{Limit, LimitEffect, LimitKind};
 pub use machine::{MachineMemory, machine_memory};
 pub use opening::Target;
+pub use pause::{Pause, Stopped};
 pub use processes::{ProcessRow, processes};
 pub use resolve::{Resolved, fattest_worker_of, resolve};
 pub use role::Role;
