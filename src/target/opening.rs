@@ -5,11 +5,13 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
+use std::sync::OnceLock;
 
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use super::identity::Identity;
+use super::looking::tmpfs_devices;
 use super::roots::{Roots, whole_text};
 use super::stat::{Stat, Status};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +26,8 @@ pub struct Target {
     pidfd: Option<OwnedFd>,
     start_ticks: u64,
     identity: Identity,
+    /// Mounts are many on a machine with containers and change rarely: read once.
+    tmpfs_devices: OnceLock<Vec<(u32, u32)>>,
 }
 
 const OPENING: &str = "cannot look into";
@@ -53,7 +57,14 @@ impl Target {
             return Err(refusal(pid, &io::Error::from_raw_os_error(libc::ESRCH)));
         }
         let identity = Identity::read(roots, &directory, pid, &stat);
-        Ok(Target { roots: roots.clone(), directory, pidfd, start_ticks: stat.start_ticks, identity })
+        Ok(Target {
+            roots: roots.clone(),
+            directory,
+            pidfd,
+            start_ticks: stat.start_ticks,
+            identity,
+            tmpfs_devices: OnceLock::new(),
+        })
     }
 
     /// Its number in our pid namespace.
@@ -123,6 +134,11 @@ impl Target {
     /// Its /proc/PID/status now.
     pub(crate) fn status(&self) -> io::Result<Status> {
         Ok(Status::parse(&self.proc_text("status")?))
+    }
+
+    /// The devices of the tmpfs mounts it sees.
+    pub(super) fn tmpfs_devices(&self) -> &[(u32, u32)] {
+        self.tmpfs_devices.get_or_init(|| tmpfs_devices(&self.proc_text("mountinfo").unwrap_or_default()))
     }
 
     /// What a failure of the kernel on a file of this target means to a user.
