@@ -133,6 +133,8 @@ pub(super) fn tmpfs_devices(mountinfo: &str) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::space::RegionKind;
     use crate::target::child::WaitingChild;
@@ -185,5 +187,12 @@ mod tests {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::Gone);
         }
         assert_eq!(target.sample(Duration::ZERO, true).unwrap_err().kind(), ErrorKind::Gone);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_ends(text in ".{0,200}", hex in "[0-9a-fx ]{0,60}") {
+            let _ = (stack_pointer(&text), stack_pointer(&hex), tmpfs_devices(&text));
+        }
     }
 }

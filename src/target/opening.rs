@@ -7,8 +7,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 use std::sync::OnceLock;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
+use nix::sys::signal::kill;
 use nix::sys::stat::Mode;
+use nix::unistd::Pid;
 
 use super::identity::Identity;
 use super::looking::tmpfs_devices;
@@ -47,7 +50,10 @@ impl Target {
         if pid <= 0 {
             return Err(Error::new(ErrorKind::Usage, OPENING, format!("pid {pid}"), "pids are positive numbers"));
         }
-        let directory = open_directory(&roots.proc.join(pid.to_string())).map_err(|error| refusal(pid, &error))?;
+        let directory = open_directory(&roots.proc.join(pid.to_string())).map_err(|error| {
+            let is_hidden = is_gone(&error) && *roots == Roots::real() && exists(pid);
+            refusal(pid, &if is_hidden { io::Error::from_raw_os_error(libc::EACCES) } else { error })
+        })?;
         let stat = read_stat(&directory).map_err(|error| refusal(pid, &error))?;
         refuse_what_is_no_target(roots, &directory, pid, &stat)?;
         let pidfd = if *roots == Roots::real() { open_pidfd(pid)? } else { None };
@@ -171,6 +177,11 @@ pub(crate) fn is_denied(error: &io::Error) -> bool {
 pub(super) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     Ok(nix::fcntl::open(path, flags, Mode::empty())?)
+}
+
+/// Whether there is such a process though procfs does not show it (its mount option hidepid=2). Signal 0 is no signal.
+fn exists(pid: i32) -> bool {
+    !matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH))
 }
 
 /// Opens `name` below `directory` for reading.
