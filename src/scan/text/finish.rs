@@ -49,7 +49,6 @@ fn size(group: &Group) -> u64 {
 
 /// Generalises for the last time.
 fn settle(catalog: &mut Catalog) {
-    catalog.forget_recent();
     for skeleton in 0..catalog.skeletons.len() as u32 {
         if catalog.skeletons[skeleton as usize].live.len() > 1 {
             catalog.generalise(skeleton, true);

@@ -75,7 +75,9 @@ fn every_kind_is_one_group_with_its_exact_count() {
 #[ignore]
 fn timing() {
     let which: &[&[&str]] = &[&["orders"], &["coupon"], &["nginx error"], &["logfmt"], &["login"], &["sql select"], &["session"], &["orders", "coupon", "nginx error", "logfmt", "login", "sql select one", "nginx access"], &["header"], &["base36 id"], &["noise"], &["prose"], &["same"]];
+    let only = std::env::var("ONLY").unwrap_or_default();
     for names in which {
+        if !only.is_empty() && names[0] != only { continue; }
         let mut chance = Chance::new(5);
         let mut arena: Vec<u8> = Vec::new();
         let mut ends = Vec::new();
@@ -96,7 +98,7 @@ fn timing() {
         let mut best = [f64::MAX; 4];
         for round in 0..2 {
             let _ = round;
-            let t = std::time::Instant::now();
+            let t = cpu();
             let mut tokens = super::super::token::Tokens::new();
             let mut acc = 0u64;
             let mut start = 0;
@@ -106,22 +108,27 @@ fn timing() {
                 start = end;
             }
             std::hint::black_box(acc);
-            best[0] = best[0].min(t.elapsed().as_secs_f64());
-            let t = std::time::Instant::now();
+            best[0] = best[0].min((cpu() - t));
+            let t = cpu();
             let mut tally = TextTally::new(ByteCount::mib(96));
             let mut start = 0;
             for &end in &ends {
                 tally.add(Addr(start as u64), &arena[start..end]);
                 start = end;
             }
-            best[1] = best[1].min(t.elapsed().as_secs_f64());
-            let t = std::time::Instant::now();
+            best[1] = best[1].min((cpu() - t));
+            let t = cpu();
             let (groups, sampled) = tally.finish();
-            best[2] = best[2].min(t.elapsed().as_secs_f64());
+            best[2] = best[2].min((cpu() - t));
             if round == 1 {
                 let gb = arena.len() as f64 / 1e9;
                 eprintln!("{:?}: {} lines of {}: tokens {:.2} GB/s, add {:.2} GB/s, finish {:.1} ms, {} groups {}", names, ends.len(), arena.len() / ends.len(), gb / best[0], gb / best[1], best[2] * 1e3, groups.len(), sampled);
             }
         }
     }
+}
+
+fn cpu() -> f64 {
+    let t = nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
+    t.tv_sec() as f64 + t.tv_nsec() as f64 * 1e-9
 }
