@@ -327,8 +327,11 @@ impl Catalog {
         self.by_skeleton = hashes.map(|(index, skeleton)| (skeleton.hash, index as u32)).collect();
         // Signatures of what was merged away are found again through the masks.
         let entries = std::mem::take(&mut self.by_signature);
-        self.by_signature =
-            entries.into_iter().map(|(key, index)| (key, places[index as usize])).filter(|&(_, index)| index != NONE).collect();
+        self.by_signature = entries
+            .into_iter()
+            .map(|(key, index)| (key, places[index as usize]))
+            .filter(|&(_, index)| index != NONE)
+            .collect();
         self.forget_recent();
     }
 }

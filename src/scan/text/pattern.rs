@@ -154,7 +154,8 @@ impl Patterns {
             return 0;
         };
         // Digits at the beginning are seldom the same twice.
-        let word = if head[0].is_ascii_digit() { u64::from(head[4]) } else { u64::from_le_bytes(*head) >> 8 & 0xff_ffff };
+        let word =
+            if head[0].is_ascii_digit() { u64::from(head[4]) } else { u64::from_le_bytes(*head) >> 8 & 0xff_ffff };
         let word = word ^ u64::from(head[0].min(b'9'));
         (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize % BUCKETS
     }
