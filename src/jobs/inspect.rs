@@ -10,7 +10,7 @@ use super::subject::{hint_at_worker, open_one, spans_of, target_row};
 use super::{Context, Inspect, MethodChoice, Part, storing};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
-use crate::explain::{self, Facts, Notice, TimeToLimit, VerdictKind, Worker};
+use crate::explain::{self, Facts, Notice, TimeToLimit, Worker};
 use crate::growth::{Choice, RegionGrowth, Series, choose, region_growth};
 use crate::report::{self, Content, Document, LimitRow, RegionRow, Snapshot, Suspect};
 use crate::scan::{ScanResult, Scanner};
@@ -63,7 +63,6 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
     let spans = wanted(request.part, &map, choice.as_ref());
     if !first.as_ref().is_some_and(|first| first.covers(&spans)) {
         scanner = Scanner::new(&map, Some(&names), scan_options(context));
-        notices.extend((!spans.is_empty()).then_some(Notice::OneScan));
     } else {
         scanner.begin_second();
     }
@@ -113,7 +112,7 @@ fn watch(
     let window = request.window;
     let stopped = || context.progress.interrupted();
     let tick = |passed: Duration| context.progress.advance(ByteCount(passed.as_millis() as u64));
-    context.progress.begin(&format!("watching {}", target.subject()), None);
+    context.progress.begin_wait(&format!("watching {}", target.subject()), window);
     let warm_up = (window / WARM_UP_PART).min(LONGEST_WARM_UP);
     seen.run_until(warm_up, &stopped, &tick)?;
     let map = seen.map();
@@ -208,15 +207,16 @@ impl Findings<'_> {
     fn answer(mut self, context: &Context) -> report::Inspect {
         let limits = self.target.limits();
         let limit = limits.as_ref().ok().and_then(|limits| limits.first().cloned());
-        if let Err(error) = &limits {
-            self.notices.push(Notice::LimitsUnknown { why: error.to_string() });
-        }
         let series = Series::new(std::mem::take(&mut self.seen.samples));
         if context.redact {
             self.content.iter_mut().for_each(report::redact::scan_result);
         }
-        let verdict = explain::judge(&self.facts(&series, limit.as_ref()));
-        self.caution(&series, verdict.kind);
+        let facts = self.facts(&series, limit.as_ref());
+        let (verdict, cautions) = (explain::judge(&facts), explain::notices(&facts));
+        self.notices.extend(cautions);
+        if self.target.identity().is_32bit {
+            self.notices.push(Notice::ThirtyTwoBit);
+        }
         let watched = series.window().as_secs_f64();
         let seconds = self.between.map(|between| between.as_secs_f64());
         report::Inspect {
@@ -254,6 +254,7 @@ impl Findings<'_> {
             content: self.content.as_ref(),
             limit: limit.map(|limit| (limit_words(limit), limit.limit, limit.usage)),
             window: self.request.window,
+            between: self.between,
             heap: None,
             worker: self.worker(),
         }
@@ -264,31 +265,6 @@ impl Findings<'_> {
             return None;
         }
         fattest_worker_of(self.target).map(|worker| Worker { pid: worker.pid, name: worker.name, rss: None })
-    }
-
-    fn caution(&mut self, series: &Series, kind: VerdictKind) {
-        if kind == VerdictKind::Inconclusive {
-            let watched = series.window();
-            let wanted = series.held().settles_after.max(3 * watched);
-            self.notices.push(Notice::WindowTooShort { watched, wanted, pid: self.target.pid() });
-        }
-        if self.content.as_ref().is_some_and(|content| content.sampled) {
-            self.notices.push(Notice::ContentSampled);
-        }
-        if self.target.identity().is_32bit {
-            self.notices.push(Notice::ThirtyTwoBit);
-        }
-        let second = self.choice.as_ref().and_then(|choice| choice.runners_up.first());
-        let grown = second.and_then(|region| self.growth.iter().find(|growth| growth.region == *region));
-        if let Some((growth, region)) = grown
-            .filter(|growth| growth.grows())
-            .and_then(|growth| Some((growth, self.map.regions.get(growth.region)?)))
-        {
-            let what = format!("{} {}", region.kind, region.span);
-            self.notices.push(Notice::OtherGrowth { what, rate: growth.slope.rate });
-        }
-        self.notices.push(Notice::AllocationsNotSampled);
-        self.notices.push(Notice::HeapNotWalked);
     }
 
     fn region_rows(&self) -> Vec<RegionRow> {
