@@ -351,4 +351,7 @@ pub struct DemoArgs {
     /// How long to watch
     #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = values::duration)]
     pub window: Duration,
+    /// Be the child that leaks
+    #[arg(long, hide = true)]
+    pub leak: bool,
 }

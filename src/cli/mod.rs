@@ -22,7 +22,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Parser;
 use clap::error::ErrorKind as ClapKind;
 
-use self::args::{ColorChoice, CommandLine};
+use self::args::{ColorChoice, Command, CommandLine, DemoArgs};
 use self::console::Console;
 use self::plan::{Output, Plan};
 use self::surroundings::Surroundings;
@@ -36,6 +36,10 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
     let around = Surroundings::read();
     let plan = match read(words.collect(), &around) {
         Ok(Typed::Plan(plan)) => plan,
+        Ok(Typed::Leak) => {
+            jobs::demo::leak_until_stdin_closes();
+            return ExitCode::from(exit::ANSWERED);
+        }
         Ok(Typed::Help(text)) => return ExitCode::from(written(io::stdout().write_all(text.as_bytes()), &around)),
         Err(error) => return ExitCode::from(refuse(&error, &around)),
     };
@@ -55,11 +59,14 @@ enum Typed {
     Plan(Box<Plan>),
     /// Help or the version, ready to print.
     Help(String),
+    /// To be the child that `demo` looks at.
+    Leak,
 }
 
 fn read(words: Vec<OsString>, around: &Surroundings) -> Result<Typed> {
     let words = shorthand::expand(words)?;
     match CommandLine::try_parse_from(&words) {
+        Ok(CommandLine { command: Command::Demo(DemoArgs { leak: true, .. }), .. }) => Ok(Typed::Leak),
         Ok(typed) => plan::plan(typed, around).map(|plan| Typed::Plan(Box::new(plan))),
         Err(error) if matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion) => {
             let text = error.render();

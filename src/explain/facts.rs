@@ -32,6 +32,8 @@ pub struct Facts<'a> {
     pub limit: Option<(String, ByteCount, ByteCount)>,
     /// How long was watched.
     pub window: Duration,
+    /// Between the two scans of the content, where there were two.
+    pub between: Option<Duration>,
     /// What the allocator says, where its heap was walked.
     pub heap: Option<HeapFacts>,
     /// For a master that only supervises, its largest worker.
@@ -52,6 +54,7 @@ impl Default for Facts<'_> {
             content: None,
             limit: None,
             window: Duration::ZERO,
+            between: None,
             heap: None,
             worker: None,
         }

@@ -155,7 +155,7 @@ fn evidence_of(facts: &Facts, group: &Group) -> Vec<Evidence> {
         Evidence::Amount { what: members(group), bytes: group.now.bytes },
     ];
     if let Some(gained) = group.growth_bytes() {
-        let rate = Rate::over(gained, facts.window.as_secs_f64());
+        let rate = Rate::over(gained, facts.between.unwrap_or(facts.window).as_secs_f64());
         evidence.push(Evidence::Rate { what: members(group), rate, low: None, high: None });
     }
     let quotes = group.samples.iter().take(3);

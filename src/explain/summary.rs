@@ -12,6 +12,8 @@ use crate::units::{ByteCount, Rate};
 
 /// Below this part of the growth, what was recognised is not the story.
 const WORTH_NAMING: f64 = 0.05;
+/// Where less than this part of what grows is other than zero, no record explains the growth.
+const MOSTLY_ZEROS: f64 = 0.3;
 
 pub(super) fn sentence(facts: &Facts, judgement: &Judgement) -> String {
     let claims = match judgement.kind {
@@ -59,9 +61,15 @@ fn grows(judgement: &Judgement) -> String {
 
 /// `98 % of the growth is {…} records (+54 000/s)`.
 fn content(facts: &Facts, judgement: &Judgement) -> String {
-    let grown = judgement.grower.map_or(judgement.held.change(), |(_, growth)| growth.change());
     let Some(scan) = facts.content else { return String::new() };
-    let Some(found) = attribute(scan, ByteCount(grown.max(0) as u64), facts.window) else { return String::new() };
+    let between = facts.between.unwrap_or(facts.window);
+    let seconds = between.as_secs_f64();
+    let rate = judgement.grower.map_or(judgement.held.slope.rate, |(_, growth)| growth.slope.rate);
+    let written = scan.gained().filter(|_| seconds > 0.0).map(|gained| gained as f64 / seconds / rate.0);
+    if let Some(part) = written.filter(|part| *part < MOSTLY_ZEROS) {
+        return format!("{} of the growth is zeros, allocated and hardly written", percent((1.0 - part).min(1.0)));
+    }
+    let Some(found) = attribute(scan, between) else { return String::new() };
     let compared = found.group.before.is_some();
     let whole = if compared { "the growth" } else { "what is there" };
     if found.share < WORTH_NAMING {

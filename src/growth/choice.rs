@@ -21,6 +21,8 @@ pub enum Reason {
     GainedMost,
     /// None grows; it is the largest private writable one.
     Largest,
+    /// Somebody asked for it.
+    Asked,
 }
 
 impl fmt::Display for Reason {
@@ -30,6 +32,7 @@ impl fmt::Display for Reason {
             Reason::OnlyOneGrowing => f.write_str("the only one that grows"),
             Reason::GainedMost => f.write_str("gained most, though not steadily"),
             Reason::Largest => f.write_str("none grows; the largest private one"),
+            Reason::Asked => f.write_str("asked for"),
         }
     }
 }

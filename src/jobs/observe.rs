@@ -1,25 +1,25 @@
 //! Looks at a target for a while: cheap samples of the whole process, dearer looks at its regions in between.
 //! Leaves what the numbers mean to `growth` and `explain`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
 use crate::growth::{Look, Sample};
-use crate::space::{AddressMap, Region, RegionKind};
+use crate::space::{AddressMap, RegionKind};
 use crate::target::Target;
 use crate::units::ByteCount;
 
-/// A part of the interval that looks at regions may cost; beyond it they are spaced out.
+/// The part of the time that looks at regions may take; beyond it they are spaced out.
 const LOOK_COST: f64 = 0.02;
+/// Naps between two samples are cut in pieces of this length, so that a wish to stop is heard soon.
+const NAP: Duration = Duration::from_millis(50);
 
-/// What was seen of a target, grown by one tick at a time.
+/// What was seen of a target, one tick after the other.
 pub struct Observation<'t> {
     target: &'t Target,
     began: Instant,
     interval: Duration,
-    look_every: Duration,
     next_look: Duration,
     /// Cheap samples in order of time.
     pub samples: Vec<Sample>,
@@ -33,15 +33,9 @@ impl<'t> Observation<'t> {
     /// # Errors
     /// The target ended or may not be looked at.
     pub fn begin(target: &'t Target, interval: Duration) -> Result<Observation<'t>> {
-        let mut observation = Observation {
-            target,
-            began: Instant::now(),
-            interval,
-            look_every: interval,
-            next_look: Duration::ZERO,
-            samples: Vec::new(),
-            looks: Vec::new(),
-        };
+        let (samples, looks) = (Vec::new(), Vec::new());
+        let began = Instant::now();
+        let mut observation = Observation { target, began, interval, next_look: Duration::ZERO, samples, looks };
         observation.sample()?;
         observation.look_whole()?;
         Ok(observation)
@@ -52,24 +46,34 @@ impl<'t> Observation<'t> {
         self.began.elapsed()
     }
 
-    /// Samples until `until` has passed since the beginning, or `stop` is set.
+    /// Samples until `until` has passed since the beginning, or `stopped` says so; `tick` hears the time passed.
     ///
     /// # Errors
     /// The target ended or may not be looked at.
-    pub fn run_until(&mut self, until: Duration, stop: &AtomicBool, tick: &dyn Fn(Duration)) -> Result<()> {
-        while self.elapsed() < until && !stop.load(Ordering::Relaxed) {
-            let left = until.saturating_sub(self.elapsed());
-            sleep(self.interval.min(left));
-            tick(self.elapsed());
+    pub fn run_until(
+        &mut self,
+        until: Duration,
+        stopped: &(dyn Fn() -> bool + Sync),
+        tick: &(dyn Fn(Duration) + Sync),
+    ) -> Result<()> {
+        let mut next = self.elapsed() + self.interval;
+        while self.elapsed() < until && !stopped() {
+            let wake = next.min(until);
+            sleep(wake.saturating_sub(self.elapsed()).min(NAP));
+            tick(self.elapsed().min(until));
+            if self.elapsed() < wake {
+                continue;
+            }
+            next = self.elapsed() + self.interval;
             self.sample()?;
             if self.elapsed() >= self.next_look {
-                self.look_cheaply()?;
+                self.look()?;
             }
         }
         Ok(())
     }
 
-    /// The last look, with all of smaps again.
+    /// The last sample and look, with all of smaps again.
     ///
     /// # Errors
     /// The target ended or may not be looked at.
@@ -78,9 +82,13 @@ impl<'t> Observation<'t> {
         self.look_whole()
     }
 
+    /// The address space at the latest look.
+    pub fn map(&self) -> AddressMap {
+        self.looks.last().map(|look| look.map.clone()).unwrap_or_default()
+    }
+
     fn sample(&mut self) -> Result<()> {
-        let at = self.elapsed();
-        self.samples.push(self.target.sample(at, true)?);
+        self.samples.push(self.target.sample(self.elapsed(), true)?);
         Ok(())
     }
 
@@ -91,43 +99,27 @@ impl<'t> Observation<'t> {
         Ok(())
     }
 
-    /// Region sizes from maps and the pages of private regions from the page map, without smaps' long locks.
-    fn look_cheaply(&mut self) -> Result<()> {
-        let at = self.elapsed();
-        let started = Instant::now();
-        let mut map = self.target.address_map()?;
+    fn look(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let mut look = self.target.look(self.elapsed())?;
+        self.weigh_shared(&mut look.map)?;
+        self.looks.push(look);
+        let pause = self.interval.max(began.elapsed().div_f64(LOOK_COST));
+        self.next_look = self.elapsed() + pause;
+        Ok(())
+    }
+
+    /// Shared memory is weighed by what is resident of it: nobody owns its pages.
+    fn weigh_shared(&self, map: &mut AddressMap) -> Result<()> {
         let mut regions = std::mem::take(&mut map.regions);
-        for region in &mut regions {
-            self.weigh(&map, region)?;
+        for region in regions.iter_mut().filter(|region| region.kind == RegionKind::Shared) {
+            let mut resident = ByteCount::ZERO;
+            for part in &region.parts {
+                resident += self.target.residency(*part, map)?.present_bytes();
+            }
+            region.footprint.rss = resident;
         }
         map.regions = regions;
-        self.looks.push(Look { at, map });
-        let cost = started.elapsed();
-        self.look_every = self.interval.max(cost.div_f64(LOOK_COST));
-        self.next_look = self.elapsed() + self.look_every;
         Ok(())
-    }
-
-    fn weigh(&self, map: &AddressMap, region: &mut Region) -> Result<()> {
-        if matches!(region.kind, RegionKind::File | RegionKind::Special) {
-            region.footprint.anonymous = self.known_anonymous(region);
-            return Ok(());
-        }
-        let held = self.target.held_in(map, &region.parts)?;
-        region.footprint.anonymous = held;
-        region.footprint.rss = held;
-        Ok(())
-    }
-
-    /// Written file pages hardly change: the last look that counted them stands in.
-    fn known_anonymous(&self, region: &Region) -> ByteCount {
-        let same = |other: &&Region| other.span == region.span && other.kind == region.kind;
-        let last = self.looks.last().map(|look| &look.map.regions);
-        last.and_then(|regions| regions.iter().find(same)).map_or(ByteCount::ZERO, |known| known.footprint.anonymous)
-    }
-
-    /// The map of the latest look.
-    pub fn map(&self) -> AddressMap {
-        self.looks.last().map(|look| look.map.clone()).unwrap_or_default()
     }
 }

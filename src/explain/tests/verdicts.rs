@@ -146,3 +146,18 @@ fn most_sound_courses_are_called_stable() {
     let count = (0..400).filter(stable).count();
     assert!(count >= 380, "{count} of 400");
 }
+
+#[test]
+fn two_looks_at_regions_are_enough_to_say_whose() {
+    let scene = Scene::new(
+        |at| anonymous(600.0 + 12.0 * at),
+        |at| {
+            let cache = region(RegionKind::Anon, &[(0x7000, 0x8000)], 500.0);
+            vec![cache, region(RegionKind::Heap, &[(0x5000, 0x6000)], 100.0 + 12.0 * at)]
+        },
+    );
+    let growth = region_growth(&[scene.looks[0].clone(), scene.looks[20].clone()]);
+    let choice = choose(&scene.looks[20].map.regions, &growth);
+    let facts = Facts { growth: &growth, choice: choice.as_ref(), ..scene.facts() };
+    assert_eq!(judge(&facts).summary, "nginx worker 4242: heap grows +12.0 MiB/s");
+}

@@ -86,10 +86,8 @@ fn first_family(frames: &mut Vec<Frame>) -> Family {
         }
         false
     });
-    let joined = lead.stretches.iter().enumerate().filter(|(index, _)| differs[*index]).map(|(index, stretch)| Joined {
-        first: stretch.first,
-        last: stretch.last,
-        kind: if slashes[index] { "path" } else { "str" },
+    let joined = lead.stretches.iter().enumerate().filter(|(index, _)| differs[*index]).map(|(index, stretch)| {
+        Joined { first: stretch.first, last: stretch.last, kind: if slashes[index] { "path" } else { "str" } }
     });
     Family { joined: joined.collect(), members }
 }

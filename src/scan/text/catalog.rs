@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use crate::scan::group::Tally;
 
+use super::pattern::Patterns;
 use super::template::{Member, NONE, Template};
 use super::token::{Tokens, signature};
 
@@ -37,6 +38,7 @@ pub(super) struct Skeleton {
 pub(super) struct Catalog {
     by_signature: Table,
     recent: Vec<(u64, u32)>,
+    patterns: Patterns,
     pub(super) templates: Vec<Template>,
     by_skeleton: Table,
     pub(super) skeletons: Vec<Skeleton>,
@@ -57,6 +59,7 @@ impl Catalog {
         Catalog {
             by_signature: Table::default(),
             recent: vec![(0, NONE); RECENT],
+            patterns: Patterns::new(),
             templates: Vec::new(),
             by_skeleton: Table::default(),
             skeletons: Vec::new(),
@@ -76,25 +79,48 @@ impl Catalog {
         self.second = true;
     }
 
+    /// The template of a line, where it looks like one seen lately.
+    #[inline]
+    pub(super) fn find_lately(&mut self, line: &[u8]) -> Option<u32> {
+        self.patterns.find(line, &self.templates)
+    }
+
+    /// Counts `member` in the template that `find_lately` gave.
+    #[inline]
+    pub(super) fn add_to(&mut self, index: u32, member: Member<'_>, tokens: &mut Tokens) {
+        if self.templates[index as usize].count_member(&member) {
+            tokens.read(member.record);
+            let skeleton = self.templates[index as usize].skeleton;
+            if self.skeletons[skeleton as usize].hash == tokens.skeleton {
+                self.look_at(index, member, tokens);
+            }
+        }
+    }
+
     /// Counts `member`, whose places are in `tokens`.
     #[inline]
     pub(super) fn add(&mut self, member: Member<'_>, tokens: &Tokens) {
         let Some(index) = self.find(tokens) else {
             return self.found(member, tokens);
         };
+        self.patterns.remember(index, &self.templates[index as usize], &mut self.scratch);
         self.count_in(index, member, tokens);
     }
 
     #[inline]
     fn count_in(&mut self, index: u32, member: Member<'_>, tokens: &Tokens) {
+        if self.templates[index as usize].count_member(&member) {
+            self.look_at(index, member, tokens);
+        }
+    }
+
+    fn look_at(&mut self, index: u32, member: Member<'_>, tokens: &Tokens) {
         let template = &mut self.templates[index as usize];
-        if template.count_member(&member) {
-            let before = template.slots.is_empty();
-            template.look_at(member.record, tokens, &mut self.scratch);
-            if before {
-                self.used += self.templates[index as usize].slots.len() * 160;
-                self.keep_within_budget();
-            }
+        let before = template.slots.is_empty();
+        template.look_at(member.record, tokens, &mut self.scratch);
+        if before {
+            self.used += self.templates[index as usize].slots.len() * 160;
+            self.keep_within_budget();
         }
     }
 
@@ -104,7 +130,7 @@ impl Catalog {
         let signature = tokens.signature();
         let recent = self.recent[signature as usize % RECENT];
         if recent.0 == signature && recent.1 != NONE {
-            return Some(recent.1);
+            return Some(self.merged(recent.1));
         }
         let index = match self.by_signature.get(&signature) {
             Some(&index) => self.merged(index),
@@ -183,7 +209,6 @@ impl Catalog {
     }
 
     fn make_room(&mut self, skeleton: u32) {
-        self.forget_recent();
         self.generalise(skeleton, false);
         let known = &mut self.skeletons[skeleton as usize];
         let live = known.live.len() as u32;
@@ -227,9 +252,10 @@ impl Catalog {
         self.skeletons[skeleton as usize].live.retain(|&index| index != from);
     }
 
-    /// Forgets which signatures were seen lately, after templates were merged.
-    pub(super) fn forget_recent(&mut self) {
+    /// Forgets what was seen lately, after templates moved.
+    fn forget_recent(&mut self) {
         self.recent.fill((0, NONE));
+        self.patterns.clear();
     }
 
     /// Drops the rarest templates until half of the budget is free.
@@ -301,8 +327,11 @@ impl Catalog {
         self.by_skeleton = hashes.map(|(index, skeleton)| (skeleton.hash, index as u32)).collect();
         // Signatures of what was merged away are found again through the masks.
         let entries = std::mem::take(&mut self.by_signature);
-        self.by_signature =
-            entries.into_iter().map(|(key, index)| (key, places[index as usize])).filter(|&(_, index)| index != NONE).collect();
+        self.by_signature = entries
+            .into_iter()
+            .map(|(key, index)| (key, places[index as usize]))
+            .filter(|&(_, index)| index != NONE)
+            .collect();
         self.forget_recent();
     }
 }

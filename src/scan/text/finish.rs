@@ -49,7 +49,6 @@ fn size(group: &Group) -> u64 {
 
 /// Generalises for the last time.
 fn settle(catalog: &mut Catalog) {
-    catalog.forget_recent();
     for skeleton in 0..catalog.skeletons.len() as u32 {
         if catalog.skeletons[skeleton as usize].live.len() > 1 {
             catalog.generalise(skeleton, true);
@@ -97,9 +96,8 @@ fn repeats(catalog: &mut Catalog, strings: &Strings, whole: ByteCount, sampled: 
 
 /// Whether a template has no word in it.
 fn is_bare(template: &Template, tokens: &Tokens) -> bool {
-    let word = |(index, place): (usize, &super::token::Place)| {
-        place.role == Role::Word && template.mask >> index & 1 == 0
-    };
+    let word =
+        |(index, place): (usize, &super::token::Place)| place.role == Role::Word && template.mask >> index & 1 == 0;
     !tokens.places().iter().enumerate().any(word)
 }
 
@@ -123,7 +121,8 @@ fn group(catalog: &Catalog, family: &Family) -> Group {
     }
     let lead = &catalog.templates[family.members[0] as usize];
     let equal = family.members.len() == 1 && lead.all_equal && lead.count() > 1;
-    let label = if equal { label::of_string(&lead.first) } else { label::of_template(lead, &mut tokens, &family.joined) };
+    let label =
+        if equal { label::of_string(&lead.first) } else { label::of_template(lead, &mut tokens, &family.joined) };
     let samples = members().flat_map(Template::samples).take(SAMPLES).map(sample).collect();
     let kind = if equal { GroupKind::Repeat } else { GroupKind::Text };
     Group { kind, label: or_any(label), now, before: catalog.second.then_some(before), samples }

@@ -100,8 +100,7 @@ fn single(candidates: &[Candidate], place: usize, last: bool) -> Vec<Merge> {
         let in_path = candidates[group[0]].in_path & mask != 0;
         let words = distinct(candidates, group, place);
         let members: u64 = group.iter().map(|&member| candidates[member].count).sum();
-        words >= if in_path { ENOUGH_IN_PATH } else { ENOUGH }
-            || (last && words >= 3 && members <= RARE * words as u64)
+        words >= if in_path { ENOUGH_IN_PATH } else { ENOUGH } || (last && words >= 3 && members <= RARE * words as u64)
     };
     groups.into_iter().filter(good).map(|group| (mask, group)).collect()
 }
@@ -142,7 +141,8 @@ fn several(candidates: &[Candidate], mask: u64) -> Vec<Merge> {
         }
         let usual = usual_count(candidates, &group);
         let alike = group.iter().copied().filter(|&member| candidates[member].count <= usual);
-        merges.extend(grouped(candidates, alike, varied).into_iter().filter(|g| g.len() >= ENOUGH).map(|g| (varied, g)));
+        merges
+            .extend(grouped(candidates, alike, varied).into_iter().filter(|g| g.len() >= ENOUGH).map(|g| (varied, g)));
     }
     merges
 }

@@ -85,7 +85,8 @@ fn element_kinds(template: &Template, tokens: &mut Tokens) -> Vec<(usize, Vec<Ki
     if lists.is_empty() {
         return Vec::new();
     }
-    let records: Vec<&[u8]> = std::iter::once(&template.first[..]).chain(template.samples().map(|(_, text)| text)).collect();
+    let records: Vec<&[u8]> =
+        std::iter::once(&template.first[..]).chain(template.samples().map(|(_, text)| text)).collect();
     let mut votes: Vec<(usize, Vec<Votes>, bool)> = lists.iter().map(|&list| (list, Vec::new(), true)).collect();
     for (number, record) in records.into_iter().enumerate() {
         tokens.read(record);
@@ -95,7 +96,8 @@ fn element_kinds(template: &Template, tokens: &mut Tokens) -> Vec<(usize, Vec<Ki
         for (list, votes, same) in &mut votes {
             let text = tokens.places()[*list].of(record);
             let cut = number > 0 && record.len() >= SAMPLE_LENGTH;
-            let whole = if cut { text.iter().rposition(|&byte| class(byte) & WORD == 0).unwrap_or(0) } else { text.len() };
+            let whole =
+                if cut { text.iter().rposition(|&byte| class(byte) & WORD == 0).unwrap_or(0) } else { text.len() };
             let elements = text[..whole].split(|&byte| class(byte) & WORD == 0).filter(|element| !element.is_empty());
             let before = votes.len();
             let mut count = 0;

@@ -13,6 +13,7 @@ mod compound;
 mod finish;
 mod generalise;
 mod label;
+mod pattern;
 mod reader;
 mod record;
 mod slot;
@@ -82,14 +83,19 @@ impl TextTally {
             if record.len() < record::SHORTEST {
                 continue;
             }
-            self.tokens.read(record);
             let member = Member {
                 addr: addr.plus(in_memory(cut.start)),
                 record,
                 bytes: in_memory(record.len()),
                 hash: class::hash(record),
             };
-            self.catalog.add(member, &self.tokens);
+            match cut.is_line.then(|| self.catalog.find_lately(record)).flatten() {
+                Some(index) => self.catalog.add_to(index, member, &mut self.tokens),
+                None => {
+                    self.tokens.read(record);
+                    self.catalog.add(member, &self.tokens);
+                }
+            }
             self.strings.add(&member);
         }
     }

@@ -40,7 +40,10 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn record(mut self) -> u64 {
         match Structure::of(self.text) {
-            Structure::Line => self.part(),
+            Structure::Line => {
+                self.tokens.is_line = true;
+                self.part();
+            }
             structure => self.structured(structure),
         }
         if self.tokens.is_empty() {
@@ -286,33 +289,18 @@ impl<'a> Reader<'a> {
     #[inline]
     fn word(&mut self, first: u16) {
         let start = self.at;
-        let text = &self.text[..self.limit];
-        let (mut end, mut bits) = (start + 1, first);
-        while let Some(&byte) = text.get(end) {
-            let next = class(byte);
-            if next & WORD == 0 {
-                break;
+        match find_word(&self.text[..self.limit], start, first, &mut self.not_base64) {
+            Found::Compound(end) => {
+                self.value(start, end);
+                self.at = self.at.max(end);
             }
-            bits |= next;
-            end += 1;
-        }
-        if bits & ALPHANUMERIC == 0 {
-            return self.weak_only(start, end);
-        }
-        if let Some(end) = compound_end(text, start, end, bits, &mut self.not_base64) {
-            self.value(start, end);
-            self.at = self.at.max(end);
-            return;
-        }
-        if bits & WEAK != 0 {
-            // A full stop ends a sentence, not a name.
-            while text[end - 1] == b'.' {
-                end -= 1;
+            Found::Punctuation(end) => self.weak_only(start, end),
+            Found::Word { end, bits } => {
+                self.at = end;
+                let (role, literal) = self.literal(start, end, bits);
+                self.place(start, end, role, literal);
             }
         }
-        self.at = end;
-        let (role, literal) = self.literal(start, end, bits);
-        self.place(start, end, role, literal);
     }
 
     /// Dashes, dots and the like on their own.
@@ -345,21 +333,66 @@ impl<'a> Reader<'a> {
         if key || name {
             return (Role::Word, hash(word) | 2);
         }
-        if word.len() > LONGEST_WORD || bits & PERCENT != 0 {
-            return (Role::Value, FREE);
+        literal_of(word, bits)
+    }
+}
+
+/// What `find_word` found.
+pub(super) enum Found {
+    /// A value made of several words, ending there.
+    Compound(usize),
+    /// Nothing but punctuation that is found in words.
+    Punctuation(usize),
+    Word {
+        end: usize,
+        bits: u16,
+    },
+}
+
+/// The word at `start`, the class of whose first byte is `first`.
+#[inline(always)]
+pub(super) fn find_word(text: &[u8], start: usize, first: u16, not_base64: &mut usize) -> Found {
+    let (mut end, mut bits) = (start + 1, first);
+    while let Some(&byte) = text.get(end) {
+        let next = class(byte);
+        if next & WORD == 0 {
+            break;
         }
-        let only_hex = bits & (LOWER | UPPER | HIGH) == 0;
-        if bits & DIGIT == 0 {
-            let number = only_hex && bits & WEAK == 0 && word.len() >= HEX_WORD;
-            return if number { (Role::Value, FREE) } else { (Role::Word, hash(word) | 2) };
+        bits |= next;
+        end += 1;
+    }
+    if bits & ALPHANUMERIC == 0 {
+        return Found::Punctuation(end);
+    }
+    if let Some(end) = compound_end(text, start, end, bits, not_base64) {
+        return Found::Compound(end);
+    }
+    if bits & WEAK != 0 {
+        // A full stop ends a sentence, not a name.
+        while text[end - 1] == b'.' {
+            end -= 1;
         }
-        if only_hex || class(word[0]) & LETTER == 0 {
-            return (Role::Value, FREE);
-        }
-        match name_prefix(word) {
-            Some(length) => (Role::Prefixed(length as u8), hash(&word[..length]) | 2),
-            None => (Role::Value, FREE),
-        }
+    }
+    Found::Word { end, bits }
+}
+
+/// What of a word that is no key is in the signature.
+#[inline]
+pub(super) fn literal_of(word: &[u8], bits: u16) -> (Role, u64) {
+    if word.len() > LONGEST_WORD || bits & PERCENT != 0 {
+        return (Role::Value, FREE);
+    }
+    let only_hex = bits & (LOWER | UPPER | HIGH) == 0;
+    if bits & DIGIT == 0 {
+        let number = only_hex && bits & WEAK == 0 && word.len() >= HEX_WORD;
+        return if number { (Role::Value, FREE) } else { (Role::Word, hash(word) | 2) };
+    }
+    if only_hex || class(word[0]) & LETTER == 0 {
+        return (Role::Value, FREE);
+    }
+    match name_prefix(word) {
+        Some(length) => (Role::Prefixed(length as u8), hash(&word[..length]) | 2),
+        None => (Role::Value, FREE),
     }
 }
 

@@ -50,7 +50,9 @@ const HEADERS: [&[u8]; 20] = [
 /// Where the name at the start of a header line ends, at its colon.
 pub(super) fn header_name(line: &[u8]) -> Option<usize> {
     let mut end = 0;
-    while end < 64 && (class_at(line, end) & ALPHANUMERIC != 0 && line[end] < 0x80 || matches!(line.get(end), Some(b'-' | b'_'))) {
+    while end < 64
+        && (class_at(line, end) & ALPHANUMERIC != 0 && line[end] < 0x80 || matches!(line.get(end), Some(b'-' | b'_')))
+    {
         end += 1;
     }
     (end > 0 && is_at(line, end, b':')).then_some(end)
@@ -119,6 +121,7 @@ pub(super) struct Cut {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) next: usize,
+    pub(super) is_line: bool,
 }
 
 /// The record that begins at or behind `at`, its outer blanks left out.
@@ -131,17 +134,19 @@ pub(super) fn next_record(run: &[u8], at: usize) -> Option<Cut> {
         return None;
     }
     let rest = &run[start..];
-    let next = start + match Structure::of(rest) {
-        Structure::Line | Structure::Header => line_end(rest, 0),
-        Structure::Head => head_end(rest),
-        Structure::Xml => rest.len(),
-        Structure::Pem => pem_end(rest),
-    };
+    let structure = Structure::of(rest);
+    let next = start
+        + match structure {
+            Structure::Line | Structure::Header => line_end(rest, 0),
+            Structure::Head => head_end(rest),
+            Structure::Xml => rest.len(),
+            Structure::Pem => pem_end(rest),
+        };
     let mut end = next;
     while end > start && class(run[end - 1]) & SPACE != 0 {
         end -= 1;
     }
-    Some(Cut { start, end, next })
+    Some(Cut { start, end, next, is_line: structure == Structure::Line })
 }
 
 fn head_end(text: &[u8]) -> usize {

@@ -80,6 +80,8 @@ pub(super) struct Tokens {
     pub(super) sum: u64,
     /// Whether the record goes on behind the last place with more than delimiters.
     pub(super) cut: bool,
+    /// Whether the record is a line, and neither a head nor XML or the like.
+    pub(super) is_line: bool,
 }
 
 impl Tokens {
@@ -94,6 +96,7 @@ impl Tokens {
             skeleton: 0,
             sum: 0,
             cut: false,
+            is_line: false,
         }
     }
 
@@ -124,6 +127,7 @@ impl Tokens {
         let text = &record[..record.len().min(LONGEST)];
         self.count = 0;
         self.skipped_count = 0;
+        self.is_line = false;
         self.cut = text.len() < record.len();
         let tail = Reader::new(text, self).record();
         self.seal(tail);
@@ -133,11 +137,11 @@ impl Tokens {
     fn seal(&mut self, tail: u64) {
         let (mut skeleton, mut sum) = (u64::from(self.cut) << 7 | self.count as u64, 0u64);
         for (index, place) in self.places[..self.count].iter().enumerate() {
-            skeleton = fold(skeleton, place.gap);
+            skeleton = skeleton.wrapping_add(fold(place.gap, !(index as u64)));
             sum = sum.wrapping_add(contribution(index, place.literal));
         }
         self.tail = tail;
-        self.skeleton = if self.cut { skeleton } else { fold(skeleton, tail) };
+        self.skeleton = fold(skeleton, if self.cut { 1 } else { tail });
         self.sum = sum;
     }
 

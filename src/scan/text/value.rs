@@ -208,8 +208,9 @@ impl Votes {
         if hex * 4 >= int && most(hex + int + self.of(Kind::Float)) {
             return Kind::Hex;
         }
-        let alone =
-            [Kind::Uuid, Kind::Time, Kind::Ip, Kind::Url, Kind::Email, Kind::Path].into_iter().find(|&k| most(self.of(k)));
+        let alone = [Kind::Uuid, Kind::Time, Kind::Ip, Kind::Url, Kind::Email, Kind::Path]
+            .into_iter()
+            .find(|&k| most(self.of(k)));
         if let Some(kind) = alone {
             return kind;
         }
