@@ -42,6 +42,12 @@ impl Output {
         &self.path
     }
 
+    /// Whether it is on tmpfs, where a file takes the machine's memory.
+    pub fn is_in_memory(&self) -> bool {
+        nix::sys::statfs::fstatfs(&self.file)
+            .is_ok_and(|there| there.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
+    }
+
     /// Fails where the disk has not `needed` bytes left.
     pub fn expect_room(&self, needed: ByteCount) -> Result<()> {
         // Some network file systems do not know; the writing will tell.

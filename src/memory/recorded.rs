@@ -260,3 +260,7 @@ fn open_failure(path: &Path, error: &io::Error) -> Error {
     };
     Error::new(kind, ACTION, path.display().to_string(), reason)
 }
+
+#[cfg(test)]
+#[path = "recorded_tests.rs"]
+mod tests;
