@@ -110,7 +110,9 @@ fn mapped_range(target: &Target, span: Span, map: &AddressMap) -> Result<Span> {
     if span.is_empty() {
         return Err(Error::new(ErrorKind::Usage, action, target.subject(), "the range is empty"));
     }
-    let mapped: Vec<Span> = map.mappings.iter().map(|mapping| mapping.span).collect();
+    // `[vsyscall]` is the kernel's, in its half of the address space, and no file is long enough to reach it.
+    let reachable = |span: &Span| i64::try_from(span.end.0).is_ok();
+    let mapped: Vec<Span> = map.mappings.iter().map(|mapping| mapping.span).filter(reachable).collect();
     match within(&mapped, span).last() {
         Some(last) => Ok(Span::new(span.start, last.end)),
         None => Err(Error::new(ErrorKind::Failed, action, target.subject(), "nothing is mapped there")
