@@ -64,7 +64,7 @@ impl Identity {
             cmdline: open_in(directory, "cmdline").and_then(read_cmdline).unwrap_or_default(),
             uid: status.uid,
             threads: status.threads,
-            start_time: start_time(roots, stat.start_ticks),
+            start_time: BootClock::read(roots).time(stat.start_ticks),
             cgroup: Membership::parse(&cgroups).map(|membership| membership.path),
             container_id: container_id(&cgroups).or_else(|| container_id_of_mounts(&text("mountinfo"))),
             role: None,
@@ -106,22 +106,35 @@ fn parse_cmdline(bytes: &[u8]) -> Vec<String> {
     bytes[..end].split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
-fn start_time(roots: &Roots, ticks: u64) -> Timestamp {
-    let text = roots.proc_text("stat").unwrap_or_default();
-    let boot =
-        text.lines().find_map(|line| line.strip_prefix("btime ")).and_then(|seconds| seconds.trim().parse().ok());
-    let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().filter(|rate| *rate > 0).unwrap_or(100) as u64;
-    let millis = (ticks % per_second) * 1000 / per_second;
-    let since_boot =
-        SignedDuration::from_secs((ticks / per_second) as i64) + SignedDuration::from_millis(millis as i64);
-    Timestamp::from_second(boot.unwrap_or(0))
-        .and_then(|boot| boot.checked_add(since_boot))
-        .unwrap_or(Timestamp::UNIX_EPOCH)
+/// Turns clock ticks after boot into times.
+pub(super) struct BootClock {
+    boot: Timestamp,
+    ticks_per_second: u64,
+}
+
+impl BootClock {
+    /// Reads when the machine was booted.
+    pub fn read(roots: &Roots) -> BootClock {
+        let text = roots.proc_text("stat").unwrap_or_default();
+        let seconds = text.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok());
+        let boot = Timestamp::from_second(seconds.unwrap_or(0)).unwrap_or(Timestamp::UNIX_EPOCH);
+        let ticks = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|ticks| u64::try_from(ticks).ok());
+        BootClock { boot, ticks_per_second: ticks.filter(|ticks| *ticks > 0).unwrap_or(100) }
+    }
+
+    /// When so many ticks had passed since boot.
+    pub fn time(&self, ticks: u64) -> Timestamp {
+        let (seconds, rest) = (ticks / self.ticks_per_second, ticks % self.ticks_per_second);
+        let millis = i64::try_from(rest.saturating_mul(1000) / self.ticks_per_second).unwrap_or(0);
+        let since_boot = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
+            .saturating_add(SignedDuration::from_millis(millis));
+        self.boot.checked_add(since_boot).unwrap_or(self.boot)
+    }
 }
 
 /// The id of the innermost container that a /proc/PID/cgroup text names: `/docker/ID`, `docker-ID.scope`,
 /// `cri-containerd-ID.scope`, `crio-ID.scope`, `libpod-ID.scope`, `/kubepods/…/ID`.
-fn container_id(cgroups: &str) -> Option<String> {
+pub(super) fn container_id(cgroups: &str) -> Option<String> {
     let paths = cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
     paths.flat_map(|path| path.rsplit('/').find_map(id_in_component)).next()
 }

@@ -11,7 +11,7 @@ use super::opening::Target;
 use crate::error::Result;
 use crate::space::{AddressMap, Mapping, Residency};
 use crate::sys::pagemap_scan::{Query, Stretch, category, walk};
-use crate::units::{Addr, ByteCount, Span};
+use crate::units::{ByteCount, Span};
 
 const READING: &str = "cannot read the page table of";
 
@@ -275,7 +275,7 @@ fn push_joined(list: &mut Vec<Span>, span: Span) {
 }
 
 /// The page size of this machine.
-fn page_size() -> ByteCount {
+pub(super) fn page_size() -> ByteCount {
     let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok());
     ByteCount(size.filter(|size| size.is_power_of_two()).unwrap_or(4096))
 }

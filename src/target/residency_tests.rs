@@ -5,6 +5,7 @@ use super::*;
 use crate::space::Permissions;
 use crate::target::child::WaitingChild;
 use crate::target::roots::Roots;
+use crate::units::Addr;
 
 fn mapping(start: u64, size: u64, permissions: &str, inode: u64) -> Mapping {
     let span = Span::sized(Addr(start), ByteCount(size));
