@@ -50,11 +50,11 @@ pub struct DumpResult {
     pub path: PathBuf,
     /// Its manifest.
     pub manifest_path: PathBuf,
-    /// Length of the file.
+    /// Bytes that are stored. With `hole_bytes` this is the length of the file.
     pub bytes: ByteCount,
-    /// Of these, in holes.
+    /// Bytes that are holes.
     pub hole_bytes: ByteCount,
-    /// Of these, left in swap.
+    /// Of the holes, left in swap.
     pub swapped_bytes: ByteCount,
     /// Stretches that could not be read or are not mapped; holes too.
     pub gaps: Vec<Span>,
@@ -234,8 +234,8 @@ fn manifest(target: &Target, range: Span, map: &AddressMap, taken: &Taken) -> Ma
             start_time: identity.start_time.to_string(),
         },
         range,
-        bytes: range.size(),
-        stored_bytes: total(&taken.written.present),
+        bytes: total(&taken.written.present),
+        hole_bytes: range.size().saturating_sub(total(&taken.written.present)),
         page_size_bytes: ByteCount(page.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)),
         method: Method::Stop,
         stops: taken.stops,
@@ -263,7 +263,7 @@ fn result(range: Span, path: &Path, manifest_path: PathBuf, taken: Taken, took: 
         range,
         path: path.to_path_buf(),
         manifest_path,
-        bytes: range.size(),
+        bytes: total(&written.present),
         hole_bytes: range.size().saturating_sub(total(&written.present)),
         swapped_bytes: total(&written.swapped),
         gaps: written.gaps,

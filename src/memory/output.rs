@@ -56,7 +56,7 @@ impl Output {
         if free >= needed {
             return Ok(());
         }
-        Err(refuse(&self.path, format!("{needed} are needed and {free} are free there"))
+        Err(refuse(&self.path, format!("not enough space: {needed} are needed and {free} are free there"))
             .with_hint("choose another directory or a narrower range"))
     }
 

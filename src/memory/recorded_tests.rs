@@ -46,8 +46,8 @@ fn manifest() -> Manifest {
         kernel: "6".into(),
         target: ManifestTarget::default(),
         range: span(0x7000, 0xb000),
-        bytes: ByteCount(0x4000),
-        stored_bytes: ByteCount(0x2000),
+        bytes: ByteCount(0x2000),
+        hole_bytes: ByteCount(0x2000),
         page_size_bytes: ByteCount(0x1000),
         method: Method::Stop,
         stops: 1,
@@ -183,6 +183,7 @@ proptest! {
         folder.manifest(text(&Manifest {
             range,
             bytes: range.size(),
+            hole_bytes: ByteCount::ZERO,
             complete,
             present: Some(pairs[..2].to_vec()),
             swapped: pairs[2..4].to_vec(),
