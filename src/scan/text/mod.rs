@@ -24,14 +24,14 @@ impl TextTally {
         self.second = true;
     }
 
-    pub(super) fn add(&mut self, addr: Addr, run: &[u8]) {
+    pub(super) fn add_sized(&mut self, addr: Addr, run: &[u8], bytes: ByteCount) {
         let key = &run[..run.len().min(64)];
         if !self.seen.contains_key(key) && self.seen.len() >= self.room {
             self.sampled = true;
             return;
         }
         let entry = self.seen.entry(key.to_vec()).or_default();
-        entry.0[self.epoch].add(ByteCount(run.len() as u64));
+        entry.0[self.epoch].add(bytes);
         entry.1 = addr;
     }
 
