@@ -1,52 +1,109 @@
-//! A stand-in that counts equal runs only, until templates are here.
+//! Text templates and repeated strings, mined as the text goes by: what thousands of different lines have in common,
+//! with exact counts in bounded memory. Knows printable runs; finding them is the scanner's.
+//!
+//! A run is cut into records (`record`), a record into places (`reader`, `token`, `compound`), records with equal
+//! signatures are counted in one template (`catalog`, `template`, `slot`, `value`), templates that differ only in words
+//! that vary become one (`generalise`, `across`), equal strings are counted beside (`strings`), and at the end all that
+//! becomes labelled groups (`finish`, `label`).
 
-use std::collections::HashMap;
+mod across;
+mod catalog;
+mod class;
+mod compound;
+mod finish;
+mod generalise;
+mod label;
+mod pattern;
+mod reader;
+mod record;
+mod slot;
+mod strings;
+mod template;
+mod token;
+mod value;
+mod word;
 
-use super::group::{Group, GroupKind, Label, LabelPart, Sample, Tally};
+#[cfg(test)]
+mod tests;
+
+use crate::scan::group::Group;
 use crate::units::{Addr, ByteCount};
 
-#[derive(Default)]
+use catalog::Catalog;
+use strings::Strings;
+use template::Member;
+use token::Tokens;
+
+/// Counts the text of a scan, or of two one after the other.
 pub(super) struct TextTally {
-    epoch: usize,
-    second: bool,
-    seen: HashMap<Vec<u8>, ([Tally; 2], Addr)>,
-    sampled: bool,
-    room: usize,
+    catalog: Catalog,
+    strings: Strings,
+    tokens: Tokens,
+    latest: ByteCount,
+    earlier: ByteCount,
 }
 
 impl TextTally {
+    /// An empty tally whose tables take at most about `max_memory`.
     pub(super) fn new(max_memory: ByteCount) -> TextTally {
-        TextTally { room: (max_memory.0 / 256) as usize, ..TextTally::default() }
-    }
-
-    pub(super) fn begin_second(&mut self) {
-        self.epoch = 1;
-        self.second = true;
-    }
-
-    pub(super) fn add_sized(&mut self, addr: Addr, run: &[u8], bytes: ByteCount) {
-        let key = &run[..run.len().min(64)];
-        if !self.seen.contains_key(key) && self.seen.len() >= self.room {
-            self.sampled = true;
-            return;
+        let budget = usize::try_from(max_memory.0).unwrap_or(usize::MAX);
+        TextTally {
+            catalog: Catalog::new(budget / 2),
+            strings: Strings::new(budget / 2),
+            tokens: Tokens::new(),
+            latest: ByteCount::ZERO,
+            earlier: ByteCount::ZERO,
         }
-        let entry = self.seen.entry(key.to_vec()).or_default();
-        entry.0[self.epoch].add(bytes);
-        entry.1 = addr;
     }
 
-    pub(super) fn finish(self) -> (Vec<Group>, bool) {
-        let (epoch, second) = (self.epoch, self.second);
-        let group = |(key, (tallies, addr)): (Vec<u8>, ([Tally; 2], Addr))| {
-            let text = String::from_utf8_lossy(&key).into_owned();
-            Group {
-                kind: GroupKind::Text,
-                label: Label(vec![LabelPart::Constant(text.clone())]),
-                now: tallies[epoch],
-                before: second.then_some(tallies[0]),
-                samples: vec![Sample { address: addr, text }],
-            }
+    /// What was added so far becomes the earlier scan, what follows is the later one.
+    pub(super) fn begin_second(&mut self) {
+        self.strings.begin_second();
+        self.catalog.begin_second();
+        self.earlier += std::mem::take(&mut self.latest);
+    }
+
+    /// Adds one printable run, found at `addr`: UTF-8 without NUL and not JSON.
+    #[inline]
+    pub(super) fn add(&mut self, addr: Addr, run: &[u8]) {
+        self.add_sized(addr, run, ByteCount(run.len() as u64));
+    }
+
+    /// Adds one run that took `bytes` in memory before it was converted to UTF-8.
+    pub(super) fn add_sized(&mut self, addr: Addr, run: &[u8], bytes: ByteCount) {
+        self.latest += bytes;
+        let length = run.len() as u64;
+        let in_memory = |part: usize| match bytes.0 {
+            size if size == length => ByteCount(part as u64),
+            size => ByteCount((u128::from(size) * part as u128 / u128::from(length.max(1))) as u64),
         };
-        (self.seen.into_iter().map(group).collect(), self.sampled)
+        let mut at = 0;
+        while let Some(cut) = record::next_record(run, at) {
+            at = cut.next;
+            let record = &run[cut.start..cut.end];
+            if record.len() < record::SHORTEST {
+                continue;
+            }
+            let member = Member {
+                addr: addr.plus(in_memory(cut.start)),
+                record,
+                bytes: in_memory(record.len()),
+                hash: class::hash(record),
+            };
+            match cut.is_line.then(|| self.catalog.find_lately(record)).flatten() {
+                Some(index) => self.catalog.add_to(index, member, &mut self.tokens),
+                None => {
+                    self.tokens.read(record);
+                    self.catalog.add(member, &self.tokens);
+                }
+            }
+            self.strings.add(&member);
+        }
+    }
+
+    /// The groups found, largest first, at most a few thousand, and whether the count of one of them may be too low
+    /// because memory did not suffice. Templates of single members are left out.
+    pub(super) fn finish(mut self) -> (Vec<Group>, bool) {
+        finish::groups(&mut self.catalog, &mut self.strings, self.latest.max(self.earlier))
     }
 }
