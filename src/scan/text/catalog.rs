@@ -11,7 +11,7 @@ use super::template::{Member, NONE, Template};
 use super::token::{Tokens, signature};
 
 /// Templates of one skeleton before it is tried to generalise them.
-const FIRST_LIMIT: u32 = 64;
+const FIRST_LIMIT: u32 = 16;
 /// Templates of one skeleton before the rare ones are put together.
 pub(super) const LAST_LIMIT: u32 = 512;
 /// Ways of generalising that are tried for records of one skeleton.

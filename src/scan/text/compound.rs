@@ -205,9 +205,16 @@ pub(super) fn closing_quote(text: &[u8], at: usize) -> Option<usize> {
 /// The end of a bare value after `=` that begins at `at`.
 pub(super) fn bare_value_end(text: &[u8], at: usize) -> usize {
     use super::class::{ENDS_VALUE, MAY_END_VALUE};
+    let ends = ENDS_VALUE | MAY_END_VALUE;
     let mut end = at;
     loop {
-        while class_at(text, end) & (ENDS_VALUE | MAY_END_VALUE) == 0 && end < text.len() {
+        while let Some(chunk) = text.get(end..).and_then(|rest| rest.first_chunk::<8>()) {
+            if chunk.map(class).iter().fold(0, |any, bits| any | bits) & ends != 0 {
+                break;
+            }
+            end += 8;
+        }
+        while class_at(text, end) & ends == 0 && end < text.len() {
             end += 1;
         }
         if end >= text.len() || class(text[end]) & ENDS_VALUE != 0 || ends_value(text, end) {

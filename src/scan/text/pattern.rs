@@ -4,6 +4,7 @@
 use super::class::{DIGIT, LETTER, SPACE, WORD, class, class_at, is_at};
 use super::compound;
 
+use super::record::Structure;
 use super::template::Template;
 use super::token::{FREE, Role, Tokens};
 use super::word::{Found, find_word, literal_of};
@@ -28,6 +29,8 @@ enum Step {
     Bare,
     /// A value up to the quote that closes the one before it.
     Quoted,
+    /// All that is left.
+    Rest,
 }
 
 struct Pattern {
@@ -41,8 +44,8 @@ impl Pattern {
     /// The pattern of a template, the first record of which is in `tokens`; `None` for all but plain lines.
     fn new(index: u32, template: &Template, tokens: &Tokens) -> Option<Pattern> {
         let text = &template.first;
-        let plain = !tokens.cut && text.len() <= LONGEST && tokens.skipped().is_empty() && tokens.is_line;
-        if !plain {
+        let plain = !tokens.cut && text.len() <= LONGEST && tokens.skipped().is_empty();
+        if !plain || !matches!(tokens.structure, Structure::Line | Structure::Header) {
             return None;
         }
         let mut steps = Vec::new();
@@ -55,6 +58,9 @@ impl Pattern {
                 Role::List => return None,
                 Role::Word if !generalised => continue,
                 Role::Dash => continue,
+                _ if tokens.structure == Structure::Header => Step::Rest,
+                // A line that begins with any word may be of another form.
+                _ if generalised && start == 0 => return None,
                 _ => step_at(text, start, generalised)?,
             };
             steps.push(Step::Text { start: from, end: start as u16 });
@@ -81,7 +87,8 @@ impl Pattern {
                 Step::Value => value_end(record, at, false, &mut not_base64),
                 Step::Word => value_end(record, at, true, &mut not_base64),
                 Step::Bare => Some(compound::bare_value_end(record, at)),
-                Step::Quoted => compound::closing_quote(record, at - 1),
+                Step::Rest => one_line(record, at, Some(record.len())),
+                Step::Quoted => one_line(record, at, compound::closing_quote(record, at - 1)),
             };
             match end {
                 Some(end) => at = end,
@@ -90,6 +97,11 @@ impl Pattern {
         }
         at == record.len()
     }
+}
+
+/// `end`, where the value from `at` on does not go on in another line.
+fn one_line(record: &[u8], at: usize, end: Option<usize>) -> Option<usize> {
+    end.filter(|&end| memchr::memchr(b'\n', &record[at..end]).is_none())
 }
 
 /// As `starts_with`, for texts too short to be worth a call.

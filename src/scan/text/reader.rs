@@ -32,11 +32,8 @@ impl<'a> Reader<'a> {
     /// Finds all places; the hash of the delimiters behind the last one.
     #[inline]
     pub(super) fn record(mut self) -> u64 {
-        match Structure::of(self.text) {
-            Structure::Line => {
-                self.tokens.is_line = true;
-                self.part();
-            }
+        match self.tokens.structure {
+            Structure::Line => self.part(),
             structure => self.structured(structure),
         }
         if self.tokens.is_empty() {

@@ -122,7 +122,6 @@ pub(super) struct Cut {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) next: usize,
-    pub(super) is_line: bool,
 }
 
 /// The record that begins at or behind `at`, its outer blanks left out.
@@ -135,9 +134,8 @@ pub(super) fn next_record(run: &[u8], at: usize) -> Option<Cut> {
         return None;
     }
     let rest = &run[start..];
-    let structure = Structure::of(rest);
     let next = start
-        + match structure {
+        + match Structure::of(rest) {
             Structure::Line | Structure::Header => line_end(rest, 0),
             Structure::Head => head_end(rest),
             Structure::Xml => rest.len(),
@@ -147,7 +145,7 @@ pub(super) fn next_record(run: &[u8], at: usize) -> Option<Cut> {
     while end > start && class(run[end - 1]) & SPACE != 0 {
         end -= 1;
     }
-    Some(Cut { start, end, next, is_line: structure == Structure::Line })
+    Some(Cut { start, end, next })
 }
 
 fn head_end(text: &[u8]) -> usize {

@@ -28,6 +28,15 @@ pub(super) enum Found {
 #[inline(always)]
 pub(super) fn find_word(text: &[u8], start: usize, first: u16, not_base64: &mut usize) -> Found {
     let (mut end, mut bits) = (start + 1, first);
+    // Long words by eight bytes, one branch each.
+    while let Some(chunk) = text.get(end..).and_then(|rest| rest.first_chunk::<8>()) {
+        let classes = chunk.map(class);
+        if classes.iter().fold(WORD, |all, bits| all & bits) == 0 {
+            break;
+        }
+        bits |= classes.iter().fold(0, |any, bits| any | bits);
+        end += 8;
+    }
     while let Some(&byte) = text.get(end) {
         let next = class(byte);
         if next & WORD == 0 {
