@@ -1,0 +1,288 @@
+//! The bytes between printable runs: zeros, pointers, chunk headers, first words of objects, beginnings of blobs.
+//! Counts each byte once; what belongs to an object or blob is told to its tally as it comes by.
+
+use super::blobs::{self, Blobs};
+use super::chunks::{Chain, Chunk, LARGEST_SIZE};
+use super::mask::{self, BLOCK};
+use super::objects::Objects;
+use super::pointers::{Place, Pointers};
+use super::view::View;
+use crate::space::AddressMap;
+
+/// Bits at multiples of 16, where allocations begin.
+const STARTS: u64 = 0x0001_0001_0001_0001;
+
+/// A blob of unknown length ends here at the latest.
+const MAX_BLOB: u64 = 1 << 20;
+
+/// Bytes by kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counted {
+    pub(super) zero: u64,
+    pub(super) pointer: u64,
+    pub(super) other: u64,
+}
+
+/// Whose the bytes that come by are.
+#[derive(Clone, Copy, Debug)]
+enum Owner {
+    /// The last of the doubtful objects.
+    Doubtful,
+    Object {
+        slot: usize,
+        in_chunk: bool,
+    },
+    Blob {
+        slot: usize,
+        until_zeros: bool,
+    },
+}
+
+/// An object that counts as one only when the chain of chunks it is in holds.
+#[derive(Clone, Copy, Debug)]
+struct Doubtful {
+    addr: u64,
+    value: u64,
+    chunk: Chunk,
+    bytes: u64,
+}
+
+/// Everything that is not a run.
+#[derive(Debug)]
+pub(super) struct Gaps {
+    pub(super) counted: Counted,
+    pub(super) objects: Objects,
+    pub(super) blobs: Blobs,
+    pointers: Pointers,
+    chain: Chain,
+    owner: Option<Owner>,
+    owned_until: u64,
+    /// Up to here bytes were told to owners.
+    told: u64,
+    /// The word before what comes next is zero, or nothing is before it.
+    zero_before: bool,
+    /// Objects at the first chunks of a chain that is not believed yet.
+    doubtful: Vec<Doubtful>,
+}
+
+impl Gaps {
+    pub(super) fn new(map: &AddressMap) -> Gaps {
+        Gaps {
+            counted: Counted::default(),
+            objects: Objects::default(),
+            blobs: Blobs::default(),
+            pointers: Pointers::new(map),
+            chain: Chain::default(),
+            owner: None,
+            owned_until: 0,
+            told: 0,
+            zero_before: true,
+            doubtful: Vec::new(),
+        }
+    }
+
+    /// What comes next does not follow what came.
+    pub(super) fn cut(&mut self) {
+        self.chain.cut();
+        self.settle(false);
+        self.owner = None;
+        self.zero_before = true;
+    }
+
+    /// Counts the bytes of `view` from `from` to `to`, none of which are in a run.
+    pub(super) fn stretch(&mut self, view: &View<'_>, from: usize, to: usize) {
+        if from >= to {
+            return;
+        }
+        self.told = view.address(from).0;
+        let (first, last) = (from + view.pad, to + view.pad);
+        for block in first / BLOCK..=(last - 1) / BLOCK {
+            let start = block * BLOCK;
+            let mut inside = u64::MAX;
+            if first > start {
+                inside &= u64::MAX << (first - start);
+            }
+            if last < start + BLOCK {
+                inside &= (1 << (last - start)) - 1;
+            }
+            self.block(view, block, inside);
+        }
+        self.tell(view.address(to).0);
+        let word = view.align_down(to, 0);
+        self.zero_before = word == to && word >= 8 && view.bytes[word - 8..word].iter().all(|byte| *byte == 0);
+    }
+
+    /// What follows comes behind a run.
+    pub(super) fn after_run(&mut self) {
+        self.zero_before = false;
+    }
+
+    #[inline]
+    fn block(&mut self, view: &View<'_>, block: usize, inside: u64) {
+        let zero = view.masks.zero[block] & inside;
+        let size = u64::from(inside.count_ones());
+        if zero == inside {
+            self.counted.zero += size;
+            if let Some(Owner::Blob { until_zeros: true, .. }) = self.owner
+                && inside == u64::MAX
+            {
+                self.tell(view.addr.0.wrapping_add((block * BLOCK) as u64).wrapping_sub(view.pad as u64));
+                self.owner = None;
+            }
+            return;
+        }
+        let whole = mask::whole_words(inside);
+        let zeros = mask::whole_words(zero);
+        // Addresses and sizes have their two top bytes zero.
+        let low = (zero >> 6) & (zero >> 7) & whole & !zeros;
+        // Where an allocation could begin behind a zero word.
+        let behind_zero = (zeros << 8) | u64::from(self.is_behind_zero(view, block));
+        let begins = whole & !zeros & STARTS & behind_zero;
+        let mut words = low | begins;
+        let (mut pointers, mut pointer_zeros) = (0u64, 0u64);
+        while words != 0 {
+            let bit = words.trailing_zeros() as usize;
+            words &= words - 1;
+            let offset = block * BLOCK + bit - view.pad;
+            if begins >> bit & 1 == 1 {
+                self.blob(view, offset, None);
+            }
+            if low >> bit & 1 == 1 && self.word(view, offset) {
+                pointers += 8;
+                pointer_zeros += u64::from((zero >> bit & 0xff).count_ones());
+            }
+        }
+        let zero = u64::from(zero.count_ones()) - pointer_zeros;
+        self.counted.zero += zero;
+        self.counted.pointer += pointers;
+        self.counted.other += size - zero - pointers;
+    }
+
+    fn is_behind_zero(&self, view: &View<'_>, block: usize) -> bool {
+        match block.checked_sub(1) {
+            Some(before) => view.masks.zero[before] >> 56 == 0xff,
+            None => view.pad == 0 && self.zero_before,
+        }
+    }
+
+    /// Looks at a word whose top bytes are zero. True where it is a pointer.
+    #[inline]
+    fn word(&mut self, view: &View<'_>, offset: usize) -> bool {
+        let Some(word) = view.bytes.get(offset..).and_then(|rest| rest.first_chunk::<8>()) else { return false };
+        let value = u64::from_le_bytes(*word);
+        let addr = view.address(offset).0;
+        if value < LARGEST_SIZE && addr & 8 != 0 && self.chain.look(addr, value) {
+            self.chunk(view, offset + 8);
+        }
+        let Some(place) = self.pointers.find(value) else { return false };
+        if place == Place::Program && addr & 15 == 0 {
+            self.object(view, offset, value);
+        }
+        true
+    }
+
+    /// A chunk begins at `offset`.
+    fn chunk(&mut self, view: &View<'_>, offset: usize) {
+        let addr = view.address(offset).0;
+        let believed = self.chain.is_believed(addr);
+        if believed || self.chain.is_new() {
+            self.tell(addr.saturating_sub(8));
+            self.settle(believed);
+        }
+        if self.owner.is_some() && addr < self.owned_until.saturating_add(8) && believed {
+            self.tell(addr.saturating_sub(8));
+            self.owner = None;
+        }
+        if believed {
+            let chunk = self.chain.chunk_at(addr);
+            self.blob(view, offset, chunk);
+        }
+    }
+
+    fn blob(&mut self, view: &View<'_>, offset: usize, chunk: Option<Chunk>) {
+        let Some(&first) = view.bytes.get(offset) else { return };
+        let addr = view.address(offset).0;
+        let owned = self.owner.is_some() && addr < self.owned_until;
+        if !blobs::may_begin(first) || owned {
+            return;
+        }
+        let bytes = &view.bytes[offset..view.bytes.len().min(offset + blobs::LOOKED_AT)];
+        let Some(found) = blobs::identify(bytes) else { return };
+        let length = match (found.declared, chunk) {
+            (Some(declared), Some(chunk)) => declared.min(chunk.usable),
+            (Some(declared), None) => declared.min(64 * MAX_BLOB),
+            (None, Some(chunk)) => chunk.usable,
+            (None, None) => MAX_BLOB,
+        };
+        let slot = self.blobs.add(found.label, view.address(offset), bytes);
+        let until_zeros = found.declared.is_none() && chunk.is_none();
+        self.own(Owner::Blob { slot, until_zeros }, addr, length);
+    }
+
+    fn object(&mut self, view: &View<'_>, offset: usize, value: u64) {
+        let addr = view.address(offset).0;
+        if let Some(Owner::Blob { .. }) = self.owner
+            && addr < self.owned_until
+        {
+            return;
+        }
+        let words = &view.bytes[offset..view.bytes.len().min(offset + 32)];
+        let chunk = self.chain.chunk_at(addr);
+        if self.chain.is_believed(addr) {
+            let Some(chunk) = chunk else { return };
+            if let Some((slot, length)) = self.objects.add(addr, value, Some(chunk), words) {
+                self.own(Owner::Object { slot, in_chunk: true }, addr, length);
+            }
+            return;
+        }
+        if let Some(chunk) = chunk {
+            self.own(Owner::Doubtful, addr, chunk.usable);
+            self.doubtful.push(Doubtful { addr, value, chunk, bytes: 0 });
+            return;
+        }
+        if let Some((slot, length)) = self.objects.add(addr, value, None, words) {
+            self.own(Owner::Object { slot, in_chunk: false }, addr, length);
+        }
+    }
+
+    /// Counts the doubtful: as first words of chunks where the chain held, else as found anywhere.
+    fn settle(&mut self, held: bool) {
+        if let Some(Owner::Doubtful) = self.owner {
+            self.owner = None;
+        }
+        for doubtful in std::mem::take(&mut self.doubtful) {
+            let chunk = held.then_some(doubtful.chunk);
+            if let Some((slot, _)) = self.objects.add(doubtful.addr, doubtful.value, chunk, &[]) {
+                self.objects.extend(slot, held, doubtful.bytes);
+            }
+        }
+    }
+
+    fn own(&mut self, owner: Owner, addr: u64, length: u64) {
+        self.tell(addr);
+        self.owner = Some(owner);
+        self.owned_until = addr.saturating_add(length);
+    }
+
+    /// Tells the owner about the bytes that have come by up to `addr`.
+    fn tell(&mut self, addr: u64) {
+        let Some(owner) = self.owner else {
+            self.told = addr;
+            return;
+        };
+        let bytes = addr.min(self.owned_until).saturating_sub(self.told);
+        match owner {
+            Owner::Doubtful => {
+                if let Some(doubtful) = self.doubtful.last_mut() {
+                    doubtful.bytes += bytes;
+                }
+            }
+            Owner::Object { slot, in_chunk } => self.objects.extend(slot, in_chunk, bytes),
+            Owner::Blob { slot, .. } => self.blobs.extend(slot, bytes),
+        }
+        self.told = addr;
+        if addr >= self.owned_until {
+            self.owner = None;
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! A stretch of memory with the classes of its bytes as bits, and the search for printable runs in it.
+//! Runs are maximal: where a window happens to end changes nothing. What runs hold is not asked here.
+
+use super::mask::{self, BLOCK, EVEN};
+use crate::units::{Addr, ByteCount};
+
+/// Shortest run.
+pub(super) const MIN_RUN: usize = 8;
+
+/// Units of UTF-16 that make a run by themselves, whatever script.
+const MIN_UNITS: usize = 16;
+
+/// Masks of one view, kept from one to the next for their buffers. Bit `k` of word `i` is the byte at `64 i + k - pad`.
+#[derive(Debug, Default)]
+pub(super) struct Masks {
+    text: Vec<u64>,
+    high: Vec<u64>,
+    pub(super) zero: Vec<u64>,
+    wide: Vec<u64>,
+}
+
+/// Bytes of memory in a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'v> {
+    pub(super) bytes: &'v [u8],
+    pub(super) addr: Addr,
+    pub(super) masks: &'v Masks,
+    /// How far `addr` is above a multiple of 16: masks begin there.
+    pub(super) pad: usize,
+}
+
+/// How a run is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// ASCII or UTF-8.
+    Bytes,
+    /// UTF-16LE.
+    Wide,
+}
+
+/// Where a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    pub(super) offset: usize,
+    pub(super) encoding: Encoding,
+}
+
+impl Masks {
+    /// Classifies `bytes`, which begin at `addr`.
+    pub(super) fn fill(&mut self, bytes: &[u8], addr: Addr) {
+        let pad = (addr.0 & 15) as usize;
+        for masks in [&mut self.text, &mut self.high, &mut self.zero, &mut self.wide] {
+            masks.clear();
+            masks.reserve((pad + bytes.len()) / BLOCK + 2);
+        }
+        let mut spill = 0;
+        if pad > 0 || bytes.len() < BLOCK {
+            let front = bytes.len().min(BLOCK - pad);
+            let mut block = [0xff; BLOCK];
+            block[pad..pad + front].copy_from_slice(&bytes[..front]);
+            self.push(&block, &bytes[front..], &mut spill);
+            self.fill_blocks(&bytes[front..], &mut spill);
+        } else {
+            self.fill_blocks(bytes, &mut spill);
+        }
+        for masks in [&mut self.text, &mut self.high, &mut self.zero, &mut self.wide] {
+            masks.push(0);
+        }
+    }
+
+    fn fill_blocks(&mut self, mut bytes: &[u8], spill: &mut u64) {
+        while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
+            self.push(block, rest, spill);
+            bytes = rest;
+        }
+        if !bytes.is_empty() {
+            let mut block = [0xff; BLOCK];
+            block[..bytes.len()].copy_from_slice(bytes);
+            self.push(&block, b"", spill);
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, block: &[u8; BLOCK], after: &[u8], spill: &mut u64) {
+        if *spill == 0 && mask::is_zero(block) {
+            return self.push_masks(0, 0, u64::MAX, 0);
+        }
+        let classes = mask::classify(block);
+        let sequences = if classes.high | *spill == 0 { 0 } else { mask::sequences(block, classes.high, after, spill) };
+        let text = classes.ascii | sequences;
+        if text == u64::MAX {
+            return self.push_masks(text, classes.high, 0, 0);
+        }
+        let wide = ((classes.ascii & (classes.zero >> 1)) | (mask::uppers(block) >> 1)) & EVEN;
+        self.push_masks(text, classes.high, classes.zero, wide);
+    }
+
+    #[inline(always)]
+    fn push_masks(&mut self, text: u64, high: u64, zero: u64, wide: u64) {
+        self.text.push(text);
+        self.high.push(high);
+        self.zero.push(zero);
+        self.wide.push(wide);
+    }
+}
+
+impl<'v> View<'v> {
+    pub(super) fn new(bytes: &'v [u8], addr: Addr, masks: &'v Masks) -> View<'v> {
+        View { bytes, addr, masks, pad: (addr.0 & 15) as usize }
+    }
+
+    pub(super) fn address(&self, offset: usize) -> Addr {
+        self.addr.plus(ByteCount(offset as u64))
+    }
+
+    /// Rounded down so that its address is a multiple of 8, but not below `lowest`.
+    pub(super) fn align_down(&self, offset: usize, lowest: usize) -> usize {
+        ((offset + self.pad) & !7).saturating_sub(self.pad).max(lowest)
+    }
+
+    /// Positions of a block at or behind `from`, a position in the masks.
+    fn behind(from: usize, block: usize) -> u64 {
+        match from.saturating_sub(block * BLOCK) {
+            0 => u64::MAX,
+            shift if shift < BLOCK => u64::MAX << shift,
+            _ => 0,
+        }
+    }
+
+    /// The first run that begins at `from` or behind it.
+    pub(super) fn next_run(&self, from: usize) -> Option<Start> {
+        let from = from + self.pad;
+        for block in from / BLOCK..self.masks.text.len().saturating_sub(1) {
+            let allowed = Self::behind(from, block);
+            // A run cannot begin before `from`, but what was before it may make it look as if one went on there.
+            let (text, next) = (self.masks.text[block] & allowed, self.masks.text[block + 1]);
+            let starts = mask::eight_following(text, next);
+            let wide = self.masks.wide[block] & allowed;
+            let mut wide = mask::eight_even_following(wide, self.masks.wide[block + 1]);
+            if starts | wide == 0 {
+                continue;
+            }
+            let first = starts.trailing_zeros();
+            while wide != 0 && wide.trailing_zeros() < first {
+                let offset = block * BLOCK + wide.trailing_zeros() as usize - self.pad;
+                if self.wide_end(offset).is_some() {
+                    return Some(Start { offset, encoding: Encoding::Wide });
+                }
+                wide &= wide - 1;
+            }
+            if starts != 0 {
+                let offset = block * BLOCK + first as usize - self.pad;
+                return Some(Start { offset, encoding: Encoding::Bytes });
+            }
+        }
+        None
+    }
+
+    /// Where the run of bytes that begins at `start` ends, at most `longest` behind it; whether there are bytes above
+    /// ASCII in it.
+    pub(super) fn run_end(&self, start: usize, longest: usize) -> (usize, bool) {
+        let from = start + self.pad;
+        let stop = (from + longest).min(self.pad + self.bytes.len());
+        let mut high = 0;
+        let mut block = from / BLOCK;
+        loop {
+            let allowed = Self::behind(from, block);
+            let gaps = !self.masks.text[block] & allowed;
+            let end = if gaps != 0 { block * BLOCK + gaps.trailing_zeros() as usize } else { (block + 1) * BLOCK };
+            let inside = if gaps == 0 { u64::MAX } else { (gaps & gaps.wrapping_neg()) - 1 };
+            high |= self.masks.high[block] & allowed & inside;
+            block += 1;
+            if gaps != 0 || end >= stop || block >= self.masks.text.len() {
+                return (end.min(stop) - self.pad, high != 0);
+            }
+        }
+    }
+
+    fn unit(&self, offset: usize) -> Option<u16> {
+        let unit = self.bytes.get(offset..)?.first_chunk::<2>()?;
+        Some(u16::from_le_bytes(*unit))
+    }
+
+    fn begins_run(&self, offset: usize) -> bool {
+        let at = offset + self.pad;
+        let (block, bit) = (at / BLOCK, at % BLOCK);
+        let text = self.masks.text[block];
+        text >> bit & 1 == 1 && mask::eight_following(text, self.masks.text[block + 1]) >> bit & 1 == 1
+    }
+
+    /// Where the UTF-16 that begins at `start` ends; `None` where it is too short to be text.
+    pub(super) fn wide_end(&self, start: usize) -> Option<usize> {
+        let mut offset = start;
+        let (mut sure, mut units) = (0, 0);
+        while let Some(unit) = self.unit(offset) {
+            // A run of single bytes that begins here is likelier than ideographs made of them.
+            let single = self.begins_run(offset) || (offset + 1 < self.bytes.len() && self.begins_run(offset + 1));
+            match unit {
+                9 | 10 | 13 | 0x20..=0x7e => sure += 1,
+                0x400..=0x4ff if !single => sure += 1,
+                0xa0..=0xff | 0x2010..=0x2026 | 0x3000..=0x30ff | 0x4e00..=0x9fff | 0xff00..=0xffef if !single => {}
+                _ => break,
+            }
+            units += 1;
+            offset += 2;
+            if units * 2 >= super::scanner::MAX_RUN {
+                break;
+            }
+        }
+        (sure >= MIN_RUN || units >= MIN_UNITS).then_some(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(bytes: &[u8], addr: u64) -> Vec<(usize, usize, Encoding)> {
+        let mut masks = Masks::default();
+        masks.fill(bytes, Addr(addr));
+        let view = View::new(bytes, Addr(addr), &masks);
+        let (mut found, mut at) = (Vec::new(), 0);
+        while let Some(start) = view.next_run(at) {
+            let end = match start.encoding {
+                Encoding::Bytes => view.run_end(start.offset, usize::MAX / 2).0,
+                Encoding::Wide => view.wide_end(start.offset).unwrap(),
+            };
+            found.push((start.offset, end, start.encoding));
+            at = end;
+        }
+        found
+    }
+
+    #[test]
+    fn runs_are_maximal_at_any_place() {
+        for addr in 0x1000..0x1010 {
+            for before in 0..140 {
+                for length in [7, 8, 9, 64, 130] {
+                    let mut bytes = vec![1u8; before];
+                    bytes.extend(std::iter::repeat_n(b'x', length));
+                    bytes.extend([0xff, b'y', b'y', 0]);
+                    let expected = (length >= 8).then_some((before, before + length, Encoding::Bytes));
+                    assert_eq!(runs(&bytes, addr), expected.into_iter().collect::<Vec<_>>());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wide_text_is_found_at_even_addresses() {
+        let text: Vec<u8> = "Привет, wide мир".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let ideographs: Vec<u8> =
+            "一二三四五六七八九十一二三四五六".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for before in (0..140).step_by(2) {
+            for text in [&text, &ideographs] {
+                let mut bytes = vec![1u8; before];
+                bytes.extend(text);
+                bytes.extend([0; 9]);
+                assert_eq!(runs(&bytes, 0x1000), [(before, before + text.len(), Encoding::Wide)]);
+            }
+        }
+    }
+}
