@@ -63,13 +63,15 @@ impl TextTally {
         self.earlier += std::mem::take(&mut self.latest);
     }
 
-    /// Adds one printable run, found at `addr`: UTF-8 without NUL and not JSON.
-    #[inline]
-    pub(super) fn add(&mut self, addr: Addr, run: &[u8]) {
+    /// Adds one printable run as it is in memory.
+    #[cfg(test)]
+    fn add(&mut self, addr: Addr, run: &[u8]) {
         self.add_sized(addr, run, ByteCount(run.len() as u64));
     }
 
-    /// Adds one run that took `bytes` in memory before it was converted to UTF-8.
+    /// Adds one printable run, found at `addr`: UTF-8 without NUL and not JSON. It took `bytes` in memory, which is not
+    /// its length where it was converted to UTF-8.
+    #[inline]
     pub(super) fn add_sized(&mut self, addr: Addr, run: &[u8], bytes: ByteCount) {
         self.latest += bytes;
         let length = run.len() as u64;
