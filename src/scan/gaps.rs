@@ -2,7 +2,7 @@
 //! Counts each byte once; what belongs to an object or blob is told to its tally as it comes by.
 
 use super::blobs::{self, Blobs};
-use super::chunks::{Chain, Chunk};
+use super::chunks::{Chain, Chunk, LARGEST_SIZE};
 use super::mask::{self, BLOCK};
 use super::objects::Objects;
 use super::pointers::{Place, Pointers};
@@ -171,7 +171,7 @@ impl Gaps {
         let Some(word) = view.bytes.get(offset..).and_then(|rest| rest.first_chunk::<8>()) else { return false };
         let value = u64::from_le_bytes(*word);
         let addr = view.address(offset).0;
-        if addr & 8 != 0 && self.chain.look(addr, value) {
+        if value < LARGEST_SIZE && addr & 8 != 0 && self.chain.look(addr, value) {
             self.chunk(view, offset + 8);
         }
         let Some(place) = self.pointers.find(value) else { return false };

@@ -190,7 +190,8 @@ impl Runs {
             }
             let words = text(at, between);
             if words.len() >= MIN_RUN && words.iter().any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80) {
-                self.text.add(addr.plus(ByteCount(between.start as u64)), words);
+                let at = addr.plus(ByteCount(between.start as u64));
+                self.text.add_sized(at, words, ByteCount(between.len() as u64));
             }
         }
         self.json_bytes += ByteCount(records as u64);

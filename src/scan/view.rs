@@ -82,12 +82,25 @@ impl Masks {
 
     #[inline(always)]
     fn push(&mut self, block: &[u8; BLOCK], after: &[u8], spill: &mut u64) {
+        if *spill == 0 && mask::is_zero(block) {
+            return self.push_masks(0, 0, u64::MAX, 0);
+        }
         let classes = mask::classify(block);
         let sequences = if classes.high | *spill == 0 { 0 } else { mask::sequences(block, classes.high, after, spill) };
-        self.text.push(classes.ascii | sequences);
-        self.high.push(classes.high);
-        self.zero.push(classes.zero);
-        self.wide.push(((classes.ascii & (classes.zero >> 1)) | (classes.upper >> 1)) & EVEN);
+        let text = classes.ascii | sequences;
+        if text == u64::MAX {
+            return self.push_masks(text, classes.high, 0, 0);
+        }
+        let wide = ((classes.ascii & (classes.zero >> 1)) | (mask::uppers(block) >> 1)) & EVEN;
+        self.push_masks(text, classes.high, classes.zero, wide);
+    }
+
+    #[inline(always)]
+    fn push_masks(&mut self, text: u64, high: u64, zero: u64, wide: u64) {
+        self.text.push(text);
+        self.high.push(high);
+        self.zero.push(zero);
+        self.wide.push(wide);
     }
 }
 

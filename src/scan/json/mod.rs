@@ -5,6 +5,7 @@ mod label;
 mod merge;
 mod notes;
 mod parse;
+mod rest;
 mod shapes;
 mod skeleton;
 mod token;
@@ -107,7 +108,7 @@ impl JsonTally {
         let first = text.bytes.get(token::skip_space(text.bytes, 0));
         if run.fresh
             && first != Some(&b'{')
-            && let Some(record) = parse::rest(text.bytes, &mut self.notes)
+            && let Some(record) = rest::read(text.bytes, &mut self.notes)
         {
             self.count(place, &text, 0, record, None);
             all.start = record.end;
@@ -151,6 +152,13 @@ impl JsonTally {
         if place.dry {
             return Some((record.end, text.original_stretch(brace, record.end).len()));
         }
+        if record.piece == Piece::Whole && self.is_first(place) && rest::is_followed(bytes, record.end) {
+            if let Some(rest) = rest::read_from(bytes, brace, true, &mut self.notes) {
+                self.count(place, text, 0, rest, None);
+                return Some((rest.end, text.original_stretch(brace, rest.end).len()));
+            }
+            parse::record(bytes, brace, predicted, &mut self.notes)?;
+        }
         let unread = place.run.cut && record.piece == Piece::Head && record.end == bytes.len();
         let at_end = text.offsets.is_none() && record.end == place.run.raw.len();
         if unread && at_end && brace > 0 {
@@ -167,6 +175,11 @@ impl JsonTally {
         }
         let end = self.postponed.unwrap_or(record.end);
         Some((end, text.original_stretch(brace, end).len()))
+    }
+
+    /// Whether nothing was found in this run yet and its front may be missing.
+    fn is_first(&self, place: Place<'_>) -> bool {
+        place.run.fresh && place.top && place.level == 0 && self.covered.is_empty()
     }
 
     /// One level of escapes off, and records found in what remains. Returns where the escaped stretch ended.

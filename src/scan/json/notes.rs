@@ -59,6 +59,8 @@ pub(super) struct Notes {
     /// Keys read at any depth, and values that were whole.
     pub(super) keys: u32,
     pub(super) complete: u32,
+    /// Keys read outside of anything that was seen to open.
+    pub(super) outer_keys: u32,
     /// Behind the last bracket that closed the overwritten part: place in the text, length of the skeleton.
     pub(super) accepted: Option<(usize, usize)>,
     /// What is open.
@@ -73,7 +75,7 @@ impl Notes {
         self.frames.clear();
         (self.met, self.following, self.leaves, self.nulls) = (0, true, 0, 0);
         (self.batch, self.accepted) = (None, None);
-        (self.top_keys, self.keys, self.complete) = (0, 0, 0);
+        (self.top_keys, self.keys, self.complete, self.outer_keys) = (0, 0, 0, 0);
     }
 
     /// Whether all of the prediction was met and nothing else came.
@@ -126,6 +128,20 @@ impl Notes {
         }
     }
 
+    /// Whether the prediction goes on with this key; if so it counts as emitted.
+    #[inline]
+    pub(super) fn meet_key(&mut self, key: &[u8], predicted: &[u8]) -> bool {
+        let met = self.following
+            && predicted.get(self.met) == Some(&KEY)
+            && predicted.get(self.met + 1..self.met + 1 + key.len()) == Some(key)
+            && predicted.get(self.met + 1 + key.len()).is_none_or(|byte| *byte <= LEAF);
+        if met {
+            self.met += 1 + key.len();
+        }
+        met
+    }
+
+    #[inline]
     pub(super) fn emit_leaf(&mut self, value: Value, predicted: &[u8]) {
         if self.leaves < 64 && value.scalar == Scalar::Null {
             self.nulls |= 1 << self.leaves;

@@ -105,16 +105,16 @@ impl Shapes {
         }
         self.full = true;
         let coarse = coarse(skeleton);
-        let hash = self.hash(Piece::Middle, coarse);
-        if let Some(id) = self.find(hash, Piece::Middle, coarse) {
+        let hash = self.hash(Piece::Coarse, coarse);
+        if let Some(id) = self.find(hash, Piece::Coarse, coarse) {
             return Some(id);
         }
         // A tenth beyond the room is kept for these; what finds none there either is the unnamed rest.
         let coarse = if self.spent + cost <= self.room + self.room / 10 { coarse } else { b"" };
-        let hash = self.hash(Piece::Middle, coarse);
-        match self.find(hash, Piece::Middle, coarse) {
+        let hash = self.hash(Piece::Coarse, coarse);
+        match self.find(hash, Piece::Coarse, coarse) {
             Some(id) => Some(id),
-            None => Some(self.insert(hash, Piece::Middle, coarse, 0, cost)),
+            None => Some(self.insert(hash, Piece::Coarse, coarse, 0, cost)),
         }
     }
 

@@ -11,7 +11,7 @@ use super::template::{Member, NONE, Template};
 use super::token::{Tokens, signature};
 
 /// Templates of one skeleton before it is tried to generalise them.
-const FIRST_LIMIT: u32 = 64;
+const FIRST_LIMIT: u32 = 16;
 /// Templates of one skeleton before the rare ones are put together.
 pub(super) const LAST_LIMIT: u32 = 512;
 /// Ways of generalising that are tried for records of one skeleton.
@@ -73,6 +73,12 @@ impl Catalog {
         }
     }
 
+    /// The memory taken, about.
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
     pub(super) fn begin_second(&mut self) {
         self.templates.iter_mut().for_each(Template::begin_second);
         self.dropped_before += std::mem::take(&mut self.dropped_now);
@@ -103,7 +109,7 @@ impl Catalog {
         let Some(index) = self.find(tokens) else {
             return self.found(member, tokens);
         };
-        self.patterns.remember(index, &self.templates[index as usize], &mut self.scratch);
+        self.patterns.remember(member.record, index, &self.templates[index as usize], &mut self.scratch);
         self.count_in(index, member, tokens);
     }
 

@@ -51,11 +51,11 @@ fn zone(text: &[u8], at: usize) -> usize {
         return at + 1;
     }
     let bare = if is_at(text, at, b' ') { at + 1 } else { at };
-    if let Some(sign) = one_of(text, bare, b"+-") {
-        if let Some(hours) = digits(text, sign, 2) {
-            let colon = if is_at(text, hours, b':') { hours + 1 } else { hours };
-            return digits(text, colon, 2).unwrap_or(at);
-        }
+    if let Some(sign) = one_of(text, bare, b"+-")
+        && let Some(hours) = digits(text, sign, 2)
+    {
+        let colon = if is_at(text, hours, b':') { hours + 1 } else { hours };
+        return digits(text, colon, 2).unwrap_or(at);
     }
     let name = text.get(bare..bare + 3);
     if bare > at && matches!(name, Some(b"GMT" | b"UTC")) { bare + 3 } else { at }
@@ -118,7 +118,8 @@ pub(super) fn named_time(text: &[u8], at: usize) -> Option<usize> {
 
 /// The end of an IPv6 or hardware address at `at`: eight groups, six pairs, or fewer with `::` among them.
 pub(super) fn colon_address(text: &[u8], at: usize) -> Option<usize> {
-    let (mut end, mut groups, mut pairs, mut double) = (at, 0, 0, false);
+    let leading = text.get(at..).is_some_and(|rest| rest.starts_with(b"::"));
+    let (mut end, mut groups, mut pairs, mut double) = (at + if leading { 2 } else { 0 }, 0, 0, leading);
     loop {
         let start = end;
         while class_at(text, end) & (DIGIT | HEX_LOWER | HEX_UPPER) != 0 {
@@ -139,7 +140,8 @@ pub(super) fn colon_address(text: &[u8], at: usize) -> Option<usize> {
             break;
         }
     }
-    let whole = groups == 8 || (groups == 6 && pairs == 6) || (double && (2..8).contains(&groups));
+    let whole =
+        groups == 8 || (groups == 6 && pairs == 6) || (double && (2 - usize::from(leading)..8).contains(&groups));
     (whole && class_at(text, end) & (DIGIT | LETTER) == 0).then_some(end)
 }
 
@@ -203,9 +205,16 @@ pub(super) fn closing_quote(text: &[u8], at: usize) -> Option<usize> {
 /// The end of a bare value after `=` that begins at `at`.
 pub(super) fn bare_value_end(text: &[u8], at: usize) -> usize {
     use super::class::{ENDS_VALUE, MAY_END_VALUE};
+    let ends = ENDS_VALUE | MAY_END_VALUE;
     let mut end = at;
     loop {
-        while class_at(text, end) & (ENDS_VALUE | MAY_END_VALUE) == 0 && end < text.len() {
+        while let Some(chunk) = text.get(end..).and_then(|rest| rest.first_chunk::<8>()) {
+            if chunk.map(class).iter().fold(0, |any, bits| any | bits) & ends != 0 {
+                break;
+            }
+            end += 8;
+        }
+        while class_at(text, end) & ends == 0 && end < text.len() {
             end += 1;
         }
         if end >= text.len() || class(text[end]) & ENDS_VALUE != 0 || ends_value(text, end) {

@@ -108,7 +108,12 @@ impl Template {
             self.sample(member.addr, member.record);
         }
         let count = self.count();
-        count < 64 || (count.is_multiple_of(8) && count < 1024) || count.is_multiple_of(32)
+        match count {
+            0..64 => true,
+            64..1024 => count.is_multiple_of(8),
+            1024..16384 => count.is_multiple_of(64),
+            _ => count.is_multiple_of(512),
+        }
     }
 
     fn sample(&mut self, addr: Addr, record: &[u8]) {

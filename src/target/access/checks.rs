@@ -75,7 +75,7 @@ fn tracer(theirs: &Theirs) -> Check {
 
 /// What can forbid reading memory, in the order in which removing it helps.
 fn obstacles(ours: &Ours, theirs: &Theirs) -> Vec<Check> {
-    vec![
+    let mut checks = vec![
         user(ours, theirs),
         dumpable(ours, theirs),
         yama(ours, theirs),
@@ -83,8 +83,16 @@ fn obstacles(ours: &Ours, theirs: &Theirs) -> Vec<Check> {
         capability(ours, theirs),
         selinux(ours),
         seccomp(ours),
-    ]
+    ];
+    if checks.iter().all(|check| check.ok) {
+        let detail = "all that can be asked allows it, so that a security module or a sandbox refuses it";
+        checks.push(fail("security module", detail, Some(DENIALS.into())));
+    }
+    checks
 }
+
+/// Where AppArmor, SELinux, Smack and Landlock tell what they refused.
+const DENIALS: &str = "sudo dmesg | grep -iE 'apparmor|avc|audit|denied' | tail";
 
 /// The command that gives us all permissions on `pid`, which in a container is another than outside.
 fn more_power(ours: &Ours, pid: &str) -> String {
