@@ -119,7 +119,7 @@ impl Gaps {
 
     #[inline]
     fn block(&mut self, view: &View<'_>, block: usize, inside: u64) {
-        let zero = view.masks.zero[block] & inside;
+        let zero = view.masks.blocks[block].zero & inside;
         let size = u64::from(inside.count_ones());
         if zero == inside {
             self.counted.zero += size;
@@ -160,7 +160,7 @@ impl Gaps {
 
     fn is_behind_zero(&self, view: &View<'_>, block: usize) -> bool {
         match block.checked_sub(1) {
-            Some(before) => view.masks.zero[before] >> 56 == 0xff,
+            Some(before) => view.masks.blocks[before].zero >> 56 == 0xff,
             None => view.pad == 0 && self.zero_before,
         }
     }
