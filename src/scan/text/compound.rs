@@ -149,16 +149,26 @@ pub(super) fn colon_address(text: &[u8], at: usize) -> Option<usize> {
 const BASE64_SHORTEST: usize = 20;
 
 /// The end of base64 text from `at` on that looks random: long, of mixed classes that change often. A path or a
-/// sentence of words changes class at few places.
-pub(super) fn base64(text: &[u8], at: usize) -> Option<usize> {
-    let mut end = at;
+/// sentence of words changes class at few places. Where it is none, `not_base64` moves to the end of the stretch, which
+/// need not be looked at again.
+pub(super) fn base64(text: &[u8], at: usize, not_base64: &mut usize) -> Option<usize> {
+    if at < *not_base64 {
+        return None;
+    }
+    let (mut end, mut padding) = (at, None);
     while class_at(text, end) & BASE64 != 0 {
         end += 1;
-        if text[end - 1] == b'=' && !is_at(text, end, b'=') {
-            break;
+        if padding.is_none() && text[end - 1] == b'=' && !is_at(text, end, b'=') {
+            padding = Some(end);
         }
     }
-    (end - at >= BASE64_SHORTEST && class_at(text, end) & WORD == 0 && looks_random(&text[at..end])).then_some(end)
+    let last = padding.unwrap_or(end);
+    let whole = last - at >= BASE64_SHORTEST && class_at(text, last) & WORD == 0;
+    if whole && looks_random(&text[at..last]) {
+        return Some(last);
+    }
+    *not_base64 = end;
+    None
 }
 
 /// Whether the letters and digits of `token` change class as often as those of random base64 do.
@@ -240,15 +250,6 @@ fn ends_value(text: &[u8], at: usize) -> bool {
         end += 1;
     }
     end > at + 1 && is_at(text, end, b'=')
-}
-
-/// Past the stretch of the base64 alphabet at `at`.
-pub(super) fn past_base64(text: &[u8], at: usize) -> usize {
-    let mut end = at;
-    while class_at(text, end) & BASE64 != 0 {
-        end += 1;
-    }
-    end
 }
 
 /// Past one more bracketed tuple behind a comma at `at`, quotes in it respected.

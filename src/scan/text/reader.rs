@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
             b'>' if self.xml => self.tag_end(),
             b'<' if self.xml && self.text[self.at..].starts_with(b"<!") => self.markup(),
             b':' if is_at(self.text, self.at + 1, b':') => self.double_colon(),
-            b'/' if self.at >= self.not_base64 => self.slash(),
+            b'/' => self.slash(),
             _ => {
                 self.delimiter(byte);
                 self.at += 1;
@@ -215,12 +215,11 @@ impl<'a> Reader<'a> {
     /// A slash that may be the beginning of base64.
     fn slash(&mut self) {
         let text = &self.text[..self.limit];
-        if let Some(end) = compound::base64(text, self.at) {
+        if let Some(end) = compound::base64(text, self.at, &mut self.not_base64) {
             self.value(self.at, end);
             self.at = self.at.max(end);
             return;
         }
-        self.not_base64 = compound::past_base64(text, self.at);
         self.delimiter(b'/');
         self.at += 1;
     }
@@ -296,8 +295,7 @@ impl<'a> Reader<'a> {
     /// Dashes, dots and the like on their own.
     fn weak_only(&mut self, start: usize, end: usize) {
         if is_at(self.text, end, b'/')
-            && start >= self.not_base64
-            && let Some(end) = compound::base64(&self.text[..self.limit], start)
+            && let Some(end) = compound::base64(&self.text[..self.limit], start, &mut self.not_base64)
         {
             self.value(start, end);
             self.at = end;

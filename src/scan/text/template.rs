@@ -172,8 +172,6 @@ impl Template {
 
     /// Takes over the members of `other`, whose slots were widened to the same mask.
     pub(super) fn absorb(&mut self, other: Template) {
-        self.all_equal &= other.all_equal && self.hash == other.hash;
-        self.late |= other.late;
         self.absorb_tally(&other);
         for (slot, more) in self.slots.iter_mut().zip(&other.slots) {
             slot.absorb(more);
@@ -182,6 +180,8 @@ impl Template {
 
     /// Takes over only the members and samples of `other`.
     pub(super) fn absorb_tally(&mut self, other: &Template) {
+        self.all_equal &= other.all_equal && self.hash == other.hash;
+        self.late |= other.late;
         self.now += other.now;
         self.before += other.before;
         let have = self.samples().count();

@@ -11,6 +11,8 @@ use super::token::{FREE, Role};
 const LONGEST_WORD: usize = 64;
 /// Letters that are all hexadecimal digits are a number from this length on.
 const HEX_WORD: usize = 8;
+/// A word before `=` up to this length is a key, and no padded base64.
+const SHORT_KEY: usize = 16;
 
 /// What `find_word` found.
 pub(super) enum Found {
@@ -118,11 +120,6 @@ fn compound_end(text: &[u8], start: usize, end: usize, bits: u16, not_base64: &m
     {
         return Some(end);
     }
-    if matches!(next, b'/' | b'=') && start >= *not_base64 {
-        if let Some(end) = compound::base64(text, start) {
-            return Some(end);
-        }
-        *not_base64 = compound::past_base64(text, start);
-    }
-    None
+    let may_be_base64 = next == b'/' || (next == b'=' && end - start > SHORT_KEY);
+    may_be_base64.then(|| compound::base64(text, start, not_base64)).flatten()
 }

@@ -60,7 +60,7 @@ fn values_have_kinds() {
 
 #[test]
 fn base64_is_told_from_paths() {
-    let of = |text: &str| compound::base64(text.as_bytes(), 0).is_some();
+    let of = |text: &str| compound::base64(text.as_bytes(), 0, &mut 0).is_some();
     assert!(of("aB3/dE9+xY7zQ2kL5mN8pR1s="));
     assert!(!of("var/lib/docker/overlay2/merged/usr/share"));
     assert!(!of("com/example/OrderService/HandlerImpl"));
