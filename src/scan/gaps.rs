@@ -120,7 +120,7 @@ impl Gaps {
     #[inline]
     fn block(&mut self, view: &View<'_>, block: usize, inside: u64) {
         let zero = view.masks.blocks[block].zero & inside;
-        let size = u64::from(inside.count_ones());
+        let size = if inside == u64::MAX { BLOCK as u64 } else { u64::from(inside.count_ones()) };
         if zero == inside {
             self.counted.zero += size;
             if let Some(Owner::Blob { until_zeros: true, .. }) = self.owner
@@ -139,7 +139,7 @@ impl Gaps {
         let behind_zero = (zeros << 8) | u64::from(self.is_behind_zero(view, block));
         let begins = whole & !zeros & STARTS & behind_zero;
         let mut words = low | begins;
-        let (mut pointers, mut pointer_zeros) = (0u64, 0u64);
+        let mut pointers = 0u64;
         while words != 0 {
             let bit = words.trailing_zeros() as usize;
             words &= words - 1;
@@ -148,11 +148,11 @@ impl Gaps {
                 self.blob(view, offset, None);
             }
             if low >> bit & 1 == 1 && self.word(view, offset) {
-                pointers += 8;
-                pointer_zeros += u64::from((zero >> bit & 0xff).count_ones());
+                pointers |= 0xff << bit;
             }
         }
-        let zero = u64::from(zero.count_ones()) - pointer_zeros;
+        let zero = u64::from((zero & !pointers).count_ones());
+        let pointers = u64::from(pointers.count_ones());
         self.counted.zero += zero;
         self.counted.pointer += pointers;
         self.counted.other += size - zero - pointers;
