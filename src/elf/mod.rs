@@ -1,1 +1,17 @@
-//! elf
+//! ELF files: cores, and the names of what pointers point to. Everything in such a file is hostile: it is read in bounded
+//! parts, and what makes no sense is left out. Knows nothing of processes.
+
+mod build_id;
+mod core;
+mod demangle;
+mod frames;
+mod headers;
+mod rtti;
+mod symbols;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use self::build_id::build_id;
+pub use self::core::{Core, Segment};
+pub use self::symbols::{OpenFile, Symbols};

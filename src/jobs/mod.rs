@@ -1,1 +1,39 @@
-//! jobs
+//! One file per command, readable aloud: what is asked of the rooms below and put into the answer.
+
+mod copying;
+pub mod demo;
+mod diff;
+mod doctor;
+mod dump;
+mod hex;
+mod inspect;
+mod map;
+mod observe;
+mod request;
+mod scan;
+mod storing;
+mod subject;
+mod top;
+
+pub use request::*;
+
+use crate::error::Result;
+use crate::report::Document;
+
+/// Does what `request` asks; one document, or several where one request is about several processes.
+///
+/// # Errors
+/// What the command failed on, in one line.
+pub fn run(request: &Request, context: &Context) -> Result<Vec<Document>> {
+    match request {
+        Request::Inspect(request) => inspect::run(request, context),
+        Request::Demo(request) => demo::run(request, context),
+        Request::Map(request) => map::run(request, context),
+        Request::Top(request) => top::run(request, context),
+        Request::Dump(request) => dump::run(request, context),
+        Request::Scan(request) => scan::run(request, context),
+        Request::Diff(request) => diff::run(request, context),
+        Request::Hex(request) => hex::run(request, context),
+        Request::Doctor(request) => doctor::run(request, context),
+    }
+}

@@ -1,1 +1,11 @@
-//! report
+//! The answer as one plain value, and the writers that turn it into text or JSON.
+//! Knows the names that SPEC promises, the escaping and the redaction of hostile bytes; leaves how anything was
+//! measured to the rooms below, and terminals to `cli`.
+
+pub mod escape;
+pub mod json;
+mod model;
+pub mod redact;
+pub mod text;
+
+pub use model::*;

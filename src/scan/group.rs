@@ -143,6 +143,13 @@ pub struct Composition {
     pub other: ByteCount,
 }
 
+impl Composition {
+    /// All that is not zero.
+    pub fn written(&self) -> ByteCount {
+        self.json + self.text + self.pointer + self.other
+    }
+}
+
 /// What one scan found, or two compared.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScanResult {
@@ -150,8 +157,18 @@ pub struct ScanResult {
     pub scanned: ByteCount,
     /// What kinds of bytes they are.
     pub composition: Composition,
+    /// The same of the earlier scan where there were two.
+    pub before: Option<Composition>,
     /// Ranked by growth, then by size.
     pub groups: Vec<Group>,
     /// Whether a table was full and counts of small groups are lower bounds.
     pub sampled: bool,
+}
+
+impl ScanResult {
+    /// Bytes other than zeros more than in the earlier scan: what records can explain of a growth. Padding, unused ends
+    /// of allocations and untouched pages are zero and nobody's record.
+    pub fn gained(&self) -> Option<i64> {
+        self.before.map(|before| self.composition.written().signed_sub(before.written()))
+    }
 }

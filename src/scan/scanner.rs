@@ -48,7 +48,8 @@ pub struct Scanner<'a> {
     /// Where the next window has to begin to follow the last.
     follows: Option<Addr>,
     scanned: ByteCount,
-    second: bool,
+    /// Of the first scan, once the second began.
+    before: Option<Composition>,
 }
 
 impl<'a> Scanner<'a> {
@@ -64,14 +65,14 @@ impl<'a> Scanner<'a> {
             retry_at: 0,
             follows: None,
             scanned: ByteCount::ZERO,
-            second: false,
+            before: None,
         }
     }
 
     /// What was fed so far becomes `before`, what follows is `now`.
     pub fn begin_second(&mut self) {
         self.end_span();
-        self.second = true;
+        self.before = Some(self.composition());
         self.scanned = ByteCount::ZERO;
         self.gaps.begin_second();
         self.runs.begin_second();
@@ -108,15 +109,7 @@ impl<'a> Scanner<'a> {
     /// What was found.
     pub fn finish(mut self) -> ScanResult {
         self.end_span();
-        let counted = self.gaps.counted;
-        let (json, text) = self.runs.counted();
-        let composition = Composition {
-            json,
-            text,
-            pointer: ByteCount(counted.pointer),
-            zero: ByteCount(counted.zero),
-            other: ByteCount(counted.other),
-        };
+        let composition = self.composition();
         let mut sampled = self.gaps.objects.full && self.names.is_some();
         let mut groups = self.gaps.objects.finish(self.names);
         groups.extend(self.gaps.blobs.finish());
@@ -124,7 +117,19 @@ impl<'a> Scanner<'a> {
         groups.extend(runs);
         sampled |= full;
         rank(&mut groups);
-        ScanResult { scanned: self.scanned, composition, groups, sampled }
+        ScanResult { scanned: self.scanned, composition, before: self.before, groups, sampled }
+    }
+
+    fn composition(&self) -> Composition {
+        let counted = self.gaps.counted;
+        let (json, text) = self.runs.counted();
+        Composition {
+            json,
+            text,
+            pointer: ByteCount(counted.pointer),
+            zero: ByteCount(counted.zero),
+            other: ByteCount(counted.other),
+        }
     }
 
     fn take(&mut self, addr: Addr, piece: &[u8]) {

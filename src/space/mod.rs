@@ -4,9 +4,11 @@
 mod address_map;
 mod mapping;
 mod region;
+mod regions;
 mod residency;
 
 pub use address_map::AddressMap;
 pub use mapping::{Mapping, Permissions};
 pub use region::{Footprint, Region, RegionKind};
+pub use regions::{Hints, regions};
 pub use residency::Residency;

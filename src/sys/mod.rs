@@ -1,1 +1,7 @@
-//! sys
+//! The raw kernel contact that crates do not finish, and the only `unsafe` of the project.
+//! Knows system calls and their structs; leaves every decision to its callers.
+
+pub mod pagemap_scan;
+pub mod pages;
+pub mod pidfd;
+pub mod ptrace;

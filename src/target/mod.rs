@@ -1,1 +1,36 @@
-//! target
+//! Facts of the kernel about processes and the machine: who a target is, what its address space is made of, what
+//! limits it and what may be done with it. The only reader of `/proc` and `/sys`; draws no conclusions.
+
+mod access;
+mod cgroup;
+#[cfg(test)]
+pub(crate) mod child;
+#[cfg(test)]
+pub(crate) mod false_tree;
+mod identity;
+mod limits;
+mod looking;
+mod machine;
+mod maps;
+mod opening;
+#[cfg(test)]
+pub(crate) mod patient;
+mod pause;
+mod processes;
+mod reading;
+mod relatives;
+mod residency;
+mod resolve;
+mod role;
+mod roots;
+mod stat;
+
+pub use access::{Access, Check, machine_access};
+pub use identity::Identity;
+pub use limits::{Limit, LimitEffect, LimitKind};
+pub use machine::{MachineMemory, machine_memory};
+pub use opening::Target;
+pub use pause::{Pause, Stopped};
+pub use processes::{ProcessRow, processes};
+pub use resolve::{Resolved, fattest_worker_of, resolve};
+pub use role::Role;

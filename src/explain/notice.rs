@@ -1,0 +1,218 @@
+//! Every caution the tool can utter on how an answer was made, each with what the reader should do.
+//! One line each; whoever notices something says it through this list.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::facts::Facts;
+use super::verdict::{Judgement, VerdictKind, look_for, weigh};
+use super::words::{self, duration, one_line, thousands};
+use crate::units::{ByteCount, Rate};
+
+/// A caution that goes with an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// A table was full: counts of small groups are lower bounds.
+    ContentSampled,
+    /// Only the beginning of the suspect was scanned at one or both ends of the watch.
+    PartialScan {
+        /// Bytes scanned.
+        scanned: ByteCount,
+        /// Bytes there were.
+        of: ByteCount,
+    },
+    /// The content was looked at once: nothing is known of its growth.
+    OneScan,
+    /// Some records were cut short and are counted by the part that is there.
+    RecordsCut {
+        /// How many.
+        count: u64,
+    },
+    /// Pages that are swapped out were not read.
+    SwappedSkipped {
+        /// How much.
+        bytes: ByteCount,
+    },
+    /// Addresses that were wanted and could not be read.
+    Unreadable {
+        /// How much.
+        bytes: ByteCount,
+    },
+    /// A region larger than the budget was copied in several stops: its parts are of different instants.
+    SeveralStops {
+        /// How many.
+        stops: u32,
+    },
+    /// Memory was read while the process ran: a value may be of two moments.
+    LiveRead,
+    /// The watch was shorter than its answer wants.
+    WindowTooShort {
+        /// How long was watched.
+        watched: Duration,
+        /// How long should be.
+        wanted: Duration,
+        /// The process.
+        pid: i32,
+    },
+    /// Looks came later than planned: the process or the machine was busy.
+    LateLooks {
+        /// Looks taken.
+        taken: u64,
+        /// Looks planned.
+        planned: u64,
+    },
+    /// The clock of the machine was changed meanwhile; rates rest on the monotonic one, times of day do not.
+    ClockChanged,
+    /// The kernel's account of each mapping may not be read.
+    SmapsNotPermitted,
+    /// The proportional share of shared pages is not known.
+    PssUnknown,
+    /// The target is a 32-bit process.
+    ThirtyTwoBit,
+    /// The target was stopped by a signal before, and stays so.
+    AlreadyStopped,
+    /// No limit could be read.
+    LimitsUnknown {
+        /// Why not.
+        why: String,
+    },
+    /// Who allocates was not looked at.
+    AllocationsNotSampled,
+    /// The allocator's structures were not walked.
+    HeapNotWalked,
+    /// The process ended and another took its place.
+    Restarted {
+        /// The one that was watched.
+        old: i32,
+        /// The one that is there now.
+        new: i32,
+    },
+    /// Beside the suspect another region grows.
+    OtherGrowth {
+        /// What it is.
+        what: String,
+        /// How fast.
+        rate: Rate,
+    },
+    /// The process supervises others.
+    MasterOnly {
+        /// Its largest worker.
+        worker: i32,
+    },
+    /// The suspect changed its place or size so much between looks that its past is a guess.
+    LineageGuessed,
+    /// What is shown are values out of memory.
+    ValuesShown,
+}
+
+impl Notice {
+    /// What is the matter.
+    fn what(&self) -> String {
+        match self {
+            Notice::ContentSampled => "content tables were full, counts of small groups are lower bounds".into(),
+            Notice::PartialScan { scanned, of } => format!("{scanned} of {of} were scanned, counts are of that part"),
+            Notice::OneScan => "content was scanned once, its growth is not known".into(),
+            Notice::RecordsCut { count } => format!("{} records are cut short and counted in part", thousands(*count)),
+            Notice::SwappedSkipped { bytes } => format!("{bytes} swapped out were left alone and not read"),
+            Notice::Unreadable { bytes } => format!("{bytes} could not be read and are missing from the answer"),
+            Notice::SeveralStops { stops } => format!("memory was copied in {stops} stops, its parts differ in time"),
+            Notice::LiveRead => "memory was read while the process ran, single values may be torn".into(),
+            Notice::WindowTooShort { watched, .. } => format!("{} is short for a verdict", duration(*watched)),
+            Notice::LateLooks { taken, planned } => format!("only {taken} of {planned} looks were taken in time"),
+            Notice::ClockChanged => "the clock was changed during the watch, times of day may be off".into(),
+            Notice::SmapsNotPermitted => "memory per mapping may not be read, regions show address space only".into(),
+            Notice::PssUnknown => "the proportional share of shared pages is not known".into(),
+            Notice::ThirtyTwoBit => "the target is a 32-bit process, pointers in it are not recognised".into(),
+            Notice::AlreadyStopped => "the target was stopped before and stays stopped, so it cannot grow now".into(),
+            Notice::LimitsUnknown { why } => format!("no memory limit is known ({})", one_line(why, 120)),
+            Notice::AllocationsNotSampled => "who allocates was not sampled, this version cannot".into(),
+            Notice::HeapNotWalked => "the heap was not walked, this version cannot tell lost memory from held".into(),
+            Notice::Restarted { old, new } => format!("process {old} ended, {new} runs in its place"),
+            Notice::OtherGrowth { what, rate } => format!("{} grows too, {rate}", one_line(what, 120)),
+            Notice::MasterOnly { .. } => "the target only supervises, its workers hold the memory".into(),
+            Notice::LineageGuessed => "regions moved between looks, the growth of each is a guess".into(),
+            Notice::ValuesShown => "samples are values out of the target's memory and may be secrets".into(),
+        }
+    }
+
+    /// What to do about it.
+    fn remedy(&self) -> String {
+        match self {
+            Notice::ContentSampled => "give it more with --max-memory".into(),
+            Notice::PartialScan { .. } => "for all of it dump the region and scan the file".into(),
+            Notice::OneScan => "compare two dumps with leakscope diff".into(),
+            Notice::RecordsCut { .. } => "take bytes of such groups as lower bounds".into(),
+            Notice::SwappedSkipped { .. } => {
+                "add --include-swapped to read them, at the cost of swapping them in".into()
+            }
+            Notice::Unreadable { .. } => "run it again, mappings may have changed meanwhile".into(),
+            Notice::SeveralStops { .. } => "for one instant give it more with --max-memory".into(),
+            Notice::LiveRead => "counts hold, for exact bytes use leakscope dump".into(),
+            Notice::WindowTooShort { wanted, pid, .. } => {
+                format!("look longer: leakscope {pid} --for {}", super::summary::typed(*wanted))
+            }
+            Notice::LateLooks { .. } => "rates hold but are coarser, look longer with --for".into(),
+            Notice::ClockChanged => "trust durations and rates, not the times".into(),
+            Notice::SmapsNotPermitted => "run leakscope doctor to see what is missing".into(),
+            Notice::PssUnknown => "run as root, or read RSS as an upper bound".into(),
+            Notice::ThirtyTwoBit => "rely on text and records, not on objects".into(),
+            Notice::AlreadyStopped => "continue it with kill -CONT and look again".into(),
+            Notice::LimitsUnknown { .. } => "read growth without a deadline, or run where the cgroup is visible".into(),
+            Notice::AllocationsNotSampled => "follow the shape of the records to the code that makes them".into(),
+            Notice::HeapNotWalked => "read growing as: lost or held".into(),
+            Notice::Restarted { new, .. } => format!("look at the new one: leakscope {new}"),
+            Notice::OtherGrowth { .. } => "see all regions with leakscope map".into(),
+            Notice::MasterOnly { worker } => format!("look at the largest one: leakscope {worker}"),
+            Notice::LineageGuessed => "trust the growth of the whole process over that of regions".into(),
+            Notice::ValuesShown => "use --redact before passing them on".into(),
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what(), self.remedy())
+    }
+}
+
+/// A watch shorter than this is short for any verdict.
+const SHORT: Duration = Duration::from_secs(3);
+
+/// The cautions that follow from the facts themselves. How bytes were read is for those to say who read them.
+pub fn notices(facts: &Facts) -> Vec<Notice> {
+    let judgement = weigh(facts);
+    let mut notices = Vec::new();
+    if facts.window < SHORT || judgement.kind == VerdictKind::Inconclusive {
+        let wanted = look_for(facts, &judgement.held);
+        notices.push(Notice::WindowTooShort { watched: facts.window, wanted, pid: facts.pid });
+    }
+    notices.extend(other_growth(facts, &judgement));
+    if let Some(worker) = &facts.worker {
+        notices.push(Notice::MasterOnly { worker: worker.pid });
+    }
+    if let Some(content) = facts.content {
+        if !content.groups.is_empty() && content.groups.iter().all(|group| group.before.is_none()) {
+            notices.push(Notice::OneScan);
+        }
+        if content.sampled {
+            notices.push(Notice::ContentSampled);
+        }
+    }
+    if facts.limit.is_none() {
+        notices.push(Notice::LimitsUnknown { why: "none was found".into() });
+    }
+    notices.push(Notice::AllocationsNotSampled);
+    if facts.heap.is_none() {
+        notices.push(Notice::HeapNotWalked);
+    }
+    notices
+}
+
+/// The runner-up, where it grows by a tenth of the suspect at least.
+fn other_growth(facts: &Facts, judgement: &Judgement) -> Option<Notice> {
+    let (_, most) = judgement.grower?;
+    let next = *facts.choice?.runners_up.first()?;
+    let (region, growth) = facts.grown().find(|(_, growth)| growth.region == next)?;
+    let worth = growth.grows() && growth.slope.rate.0 >= 0.1 * most.slope.rate.0;
+    worth.then(|| Notice::OtherGrowth { what: words::region(region), rate: growth.slope.rate })
+}

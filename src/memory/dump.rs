@@ -1,0 +1,276 @@
+//! The dumper: a range of a target's memory as a raw file, byte for byte what a debugger writes, and its manifest.
+//! Decides between one stop and several; who copies, writes and names files is next door.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::image::{Image, Written};
+use super::manifest::{Manifest, ManifestTarget, SCHEMA_VERSION};
+use super::output::{Output, failure};
+use super::spans::{joined, outside, total, within};
+use super::stage::{CopyOptions, Method, Part, is_affordable, stage, stream_parts};
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Progress;
+use crate::space::{AddressMap, Mapping};
+use crate::target::Target;
+use crate::units::{ByteCount, Span};
+
+/// Holes beyond this are not hashed: a minute of hashing zeros would say nothing.
+const HASHED_HOLES: ByteCount = ByteCount::mib(16 * 1024);
+/// Room for the manifest and what the file system needs of its own.
+const DISK_SLACK: ByteCount = ByteCount::mib(2);
+
+/// How to dump.
+#[derive(Clone, Copy, Debug)]
+pub struct DumpOptions {
+    /// Replaces a regular file of that name.
+    pub force: bool,
+    /// Memory the dump may take; `None` for what the machine has to spare. What does not fit is copied in several
+    /// short stops.
+    pub max_memory: Option<ByteCount>,
+    /// Stores swapped-out pages too, which brings them back into the target's memory.
+    pub include_swapped: bool,
+    /// Threads that copy.
+    pub threads: usize,
+}
+
+impl Default for DumpOptions {
+    fn default() -> DumpOptions {
+        DumpOptions { force: false, max_memory: None, include_swapped: false, threads: 2 }
+    }
+}
+
+/// A dump that is complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DumpResult {
+    /// Addresses of the file's first byte and of the one past its last. Ends where the last mapping of the asked
+    /// range does.
+    pub range: Span,
+    /// The raw file.
+    pub path: PathBuf,
+    /// Its manifest.
+    pub manifest_path: PathBuf,
+    /// Bytes that are stored. With `hole_bytes` this is the length of the file.
+    pub bytes: ByteCount,
+    /// Bytes that are holes.
+    pub hole_bytes: ByteCount,
+    /// Of the holes, left in swap.
+    pub swapped_bytes: ByteCount,
+    /// Stretches that could not be read or are not mapped; holes too.
+    pub gaps: Vec<Span>,
+    /// How the bytes were taken.
+    pub method: Method,
+    /// In how many stops; more than one means stretches of different instants.
+    pub stops: u32,
+    /// The longest the target stood still.
+    pub pause: Duration,
+    /// All of it.
+    pub took: Duration,
+    /// Of the whole file, holes as zeros; `None` where they are larger than 16 GiB.
+    pub sha256: Option<String>,
+}
+
+/// Writes the memory of `target` in `span` to `path`, and `FILE.json` beside it. Both appear whole or not at all.
+///
+/// # Errors
+/// `Usage` for an empty range, `Failed` where nothing is mapped there, a file is in the way or the disk is too
+/// small, `Gone` where the target ended, `Interrupted`; nothing is left behind.
+pub fn dump(
+    target: &Target,
+    span: Span,
+    path: &Path,
+    options: &DumpOptions,
+    progress: &dyn Progress,
+) -> Result<DumpResult> {
+    let began = Instant::now();
+    let map = AddressMap { mappings: target.mappings()?, ..AddressMap::default() };
+    let range = mapped_range(target, span, &map)?;
+    let plan = Plan::make(target, range, &map, options.include_swapped)?;
+    let output = Output::create(path, options.force)?;
+    let record = Output::create(&Manifest::path_for(path), options.force)?;
+    output.expect_room(plan.disk + DISK_SLACK)?;
+    write_manifest(&record, &manifest(target, range, &map, &Taken::default()))?;
+    let open = |mapping: &Mapping| target.mapped_file(mapping);
+    let file = (output.file(), path);
+    let image = Image::begin(file, range, &map, &open, plan.holes <= HASHED_HOLES, progress)?;
+    let taken = match plan.fits_one_stop(options, output.is_in_memory())? {
+        true => in_one_stop(target, range, &map, options, image, progress)?,
+        false => in_several_stops(target, range, &map, options, image, progress)?,
+    };
+    write_manifest(&record, &manifest(target, range, &map, &taken))?;
+    let manifest_path = record.path().to_path_buf();
+    output.keep()?;
+    record.keep()?;
+    Ok(result(range, path, manifest_path, taken, began.elapsed()))
+}
+
+/// The asked range up to the end of the last mapping in it.
+fn mapped_range(target: &Target, span: Span, map: &AddressMap) -> Result<Span> {
+    let action = format!("cannot dump {span} of");
+    if span.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, action, target.subject(), "the range is empty"));
+    }
+    // `[vsyscall]` is the kernel's, in its half of the address space, and no file is long enough to reach it.
+    let reachable = |span: &Span| i64::try_from(span.end.0).is_ok();
+    let mapped: Vec<Span> = map.mappings.iter().map(|mapping| mapping.span).filter(reachable).collect();
+    match within(&mapped, span).last() {
+        Some(last) => Ok(Span::new(span.start, last.end)),
+        None => Err(Error::new(ErrorKind::Failed, action, target.subject(), "nothing is mapped there")
+            .with_hint(format!("run: leakscope map {}", target.pid()))),
+    }
+}
+
+/// What was found out before anything is touched.
+struct Plan {
+    /// Bytes to be copied.
+    need: ByteCount,
+    /// Bytes to be stored, at most.
+    disk: ByteCount,
+    holes: ByteCount,
+}
+
+impl Plan {
+    fn make(target: &Target, range: Span, map: &AddressMap, include_swapped: bool) -> Result<Plan> {
+        let residency = target.residency(range, map)?;
+        let mut there = residency.present;
+        if include_swapped {
+            there.extend(residency.swapped);
+        }
+        let there = joined(there);
+        let need = total(&there);
+        let disk = need + from_files(target, range, map, &there);
+        Ok(Plan { need, disk, holes: range.size().saturating_sub(need) })
+    }
+
+    /// Whether all can be copied into memory first. A file on tmpfs takes memory too.
+    fn fits_one_stop(&self, options: &DumpOptions, file_in_memory: bool) -> Result<bool> {
+        let file = if file_in_memory { self.disk } else { ByteCount::ZERO };
+        Ok(options.max_memory.is_none_or(|limit| self.need <= limit) && is_affordable(self.need + file)?)
+    }
+}
+
+/// How much of the range's untouched pages comes from files, at most.
+fn from_files(target: &Target, range: Span, map: &AddressMap, there: &[Span]) -> ByteCount {
+    use std::os::unix::fs::MetadataExt;
+    let mut sum = ByteCount::ZERO;
+    for mapping in map.mappings.iter().filter(|mapping| mapping.has_file() && mapping.span.overlaps(range)) {
+        let untouched = total(&outside(there, mapping.span.intersection(range)));
+        let stored = target.mapped_file(mapping).and_then(|file| file.metadata()).map_or(0, |meta| meta.blocks());
+        sum += untouched.min(ByteCount(stored.saturating_mul(512)));
+    }
+    sum
+}
+
+/// What came of the copying.
+#[derive(Default)]
+struct Taken {
+    written: Written,
+    stops: u32,
+    pause: Duration,
+    complete: bool,
+}
+
+fn in_one_stop(
+    target: &Target,
+    range: Span,
+    map: &AddressMap,
+    options: &DumpOptions,
+    mut image: Image<'_>,
+    progress: &dyn Progress,
+) -> Result<Taken> {
+    let budget = options.max_memory.unwrap_or(ByteCount(u64::MAX));
+    let copying = CopyOptions { budget, include_swapped: options.include_swapped, threads: options.threads };
+    let snapshot = stage(target, map.clone(), &[range], &copying, progress)?;
+    progress.begin("writing", Some(snapshot.coverage.copied));
+    for part in snapshot.memory.parts() {
+        place(&mut image, part)?;
+    }
+    let written = image.end(range.end)?;
+    progress.end();
+    Ok(Taken { written, stops: 1, pause: snapshot.pause, complete: true })
+}
+
+fn in_several_stops(
+    target: &Target,
+    range: Span,
+    map: &AddressMap,
+    options: &DumpOptions,
+    mut image: Image<'_>,
+    progress: &dyn Progress,
+) -> Result<Taken> {
+    let budget = options.max_memory.unwrap_or(ByteCount::mib(64)).min(ByteCount::mib(64));
+    let copying = CopyOptions { budget, include_swapped: options.include_swapped, threads: options.threads };
+    progress.begin("copying", None);
+    let streamed = stream_parts(target, map, &[range], &copying, progress, &mut |part| place(&mut image, part))?;
+    let written = image.end(range.end)?;
+    progress.end();
+    Ok(Taken { written, stops: streamed.stops, pause: streamed.pause, complete: true })
+}
+
+fn place(image: &mut Image<'_>, part: Part<'_>) -> Result<()> {
+    match part {
+        Part::Bytes(addr, bytes) => image.bytes(addr, bytes),
+        Part::Swapped(span) => image.swapped(span),
+        Part::Gap(span) => image.gap(span),
+    }
+}
+
+fn manifest(target: &Target, range: Span, map: &AddressMap, taken: &Taken) -> Manifest {
+    let identity = target.identity();
+    let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
+    let kernel = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
+    Manifest {
+        schema_version: SCHEMA_VERSION,
+        format: "raw".into(),
+        complete: taken.complete,
+        time: jiff::Timestamp::now().to_string(),
+        leakscope_version: env!("CARGO_PKG_VERSION").into(),
+        kernel: kernel.unwrap_or_default(),
+        target: ManifestTarget {
+            pid: identity.pid,
+            name: identity.name.clone(),
+            exe: identity.exe.clone(),
+            cmdline: identity.cmdline.clone(),
+            start_time: identity.start_time.to_string(),
+        },
+        range,
+        bytes: total(&taken.written.present),
+        hole_bytes: range.size().saturating_sub(total(&taken.written.present)),
+        page_size_bytes: ByteCount(page.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)),
+        method: Method::Stop,
+        stops: taken.stops,
+        pause_ms: taken.pause.as_secs_f64() * 1000.0,
+        sha256: taken.written.sha256.clone(),
+        present: Manifest::listed(&taken.written.present),
+        swapped: taken.written.swapped.clone(),
+        gaps: taken.written.gaps.clone(),
+        mappings: map.mappings.iter().map(Into::into).collect(),
+    }
+}
+
+/// Puts `manifest` into the file, in place of an earlier one.
+fn write_manifest(record: &Output, manifest: &Manifest) -> Result<()> {
+    use std::os::unix::fs::FileExt;
+    let mut text = serde_json::to_vec_pretty(manifest).map_err(|error| failure(record.path(), &error.into()))?;
+    text.push(b'\n');
+    let file = record.file();
+    file.set_len(0).and_then(|()| file.write_all_at(&text, 0)).map_err(|error| failure(record.path(), &error))
+}
+
+fn result(range: Span, path: &Path, manifest_path: PathBuf, taken: Taken, took: Duration) -> DumpResult {
+    let Taken { written, stops, pause, .. } = taken;
+    DumpResult {
+        range,
+        path: path.to_path_buf(),
+        manifest_path,
+        bytes: total(&written.present),
+        hole_bytes: range.size().saturating_sub(total(&written.present)),
+        swapped_bytes: total(&written.swapped),
+        gaps: written.gaps,
+        method: Method::Stop,
+        stops,
+        pause,
+        took,
+        sha256: written.sha256,
+    }
+}

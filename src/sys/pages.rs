@@ -1,0 +1,120 @@
+//! Memory of our own that is there before it is needed: anonymous pages, huge ones where the kernel has them,
+//! touched once so that filling them later costs no page fault. Knows nothing of what goes in.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
+
+use crate::units::ByteCount;
+
+const HUGE_PAGE: usize = 2 * 1024 * 1024;
+const SMALL_PAGE: usize = 4096;
+
+/// A stretch of zeroed memory of our own; given back when dropped.
+#[derive(Debug)]
+pub struct Pages {
+    mapping: NonNull<libc::c_void>,
+    mapped: usize,
+    start: usize,
+    length: usize,
+}
+
+// SAFETY: a `Pages` owns its memory alone, like a `Box<[u8]>`.
+unsafe impl Send for Pages {}
+// SAFETY: shared references only read.
+unsafe impl Sync for Pages {}
+
+impl Pages {
+    /// Reserves `size` bytes of zeros, begun on a huge page. Fails where address space or overcommit limits refuse.
+    pub fn reserve(size: ByteCount) -> io::Result<Pages> {
+        let length = usize::try_from(size.0).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let mapped = length.checked_add(2 * HUGE_PAGE).ok_or(io::ErrorKind::OutOfMemory)? & !(HUGE_PAGE - 1);
+        let whole = NonZeroUsize::new(mapped).ok_or(io::ErrorKind::OutOfMemory)?;
+        let (protection, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE);
+        // SAFETY: a fresh anonymous mapping at an address of the kernel's choice aliases nothing.
+        let mapping = unsafe { mmap_anonymous(None, whole, protection, flags) }?;
+        let start = mapping.as_ptr().align_offset(HUGE_PAGE);
+        let pages = Pages { mapping, mapped, start, length };
+        // Refused where transparent huge pages are not built in or switched off: small ones do, a little slower.
+        // SAFETY: the range is the mapping just made.
+        let _ = unsafe { madvise(mapping, mapped, MmapAdvise::MADV_HUGEPAGE) };
+        Ok(pages)
+    }
+
+    /// Touches all of it, on up to `threads` threads. Memory that is never filled costs as much as filled one.
+    pub fn touch(&mut self, threads: usize) {
+        let share = self.length.div_ceil(threads.max(1)).next_multiple_of(HUGE_PAGE);
+        if self.length <= HUGE_PAGE || threads < 2 {
+            return touch(self);
+        }
+        std::thread::scope(|scope| {
+            for part in self.chunks_mut(share) {
+                scope.spawn(|| touch(part));
+            }
+        });
+    }
+}
+
+/// MADV_POPULATE_WRITE (Linux 5.14) takes every fault in one call; where it is not known each page is written to.
+fn touch(part: &mut [u8]) {
+    let Some(start) = NonNull::new(part.as_mut_ptr().cast::<libc::c_void>()) else { return };
+    let aligned = start.align_offset(SMALL_PAGE) == 0;
+    // SAFETY: the range lies in a private anonymous mapping that `part` borrows mutably; its content stays.
+    if aligned && unsafe { madvise(start, part.len(), MmapAdvise::MADV_POPULATE_WRITE) }.is_ok() {
+        return;
+    }
+    for page in part.chunks_mut(SMALL_PAGE) {
+        let first: *mut u8 = &mut page[0];
+        // SAFETY: `first` points at a byte borrowed mutably; volatile so that storing what is there is not elided.
+        unsafe { first.write_volatile(first.read_volatile()) };
+    }
+}
+
+impl Deref for Pages {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `start + length` lies inside the mapping, which lives as long as `self` and is initialised to zero.
+        unsafe { std::slice::from_raw_parts(self.mapping.as_ptr().cast::<u8>().add(self.start), self.length) }
+    }
+}
+
+impl DerefMut for Pages {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and `self` is borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.mapping.as_ptr().cast::<u8>().add(self.start), self.length) }
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours alone and no borrow of it can outlive `self`.
+        let _ = unsafe { munmap(self.mapping, self.mapped) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn touched_pages_are_zero_writable_and_of_the_asked_length() {
+        let mut pages = Pages::reserve(ByteCount(5 * 1024 * 1024 + 17)).unwrap();
+        pages.touch(2);
+        assert_eq!(pages.len(), 5 * 1024 * 1024 + 17);
+        assert!(pages.iter().all(|byte| *byte == 0));
+        *pages.last_mut().unwrap() = 7;
+        pages.touch(1);
+        assert_eq!(pages.last(), Some(&7));
+    }
+
+    #[test]
+    fn a_reservation_beyond_the_address_space_is_refused() {
+        assert!(Pages::reserve(ByteCount(u64::MAX)).is_err());
+        assert!(Pages::reserve(ByteCount(1 << 60)).is_err());
+        assert!(Pages::reserve(ByteCount::ZERO).unwrap().is_empty());
+    }
+}

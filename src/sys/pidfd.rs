@@ -1,0 +1,56 @@
+//! A descriptor that means one process for ever, whatever becomes of its number.
+//! Knows pidfd_open(2) (Linux 5.3) and how an exited process shows; what to do without one is the caller's.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+/// A pidfd of the process `pid`, as pidfd_open(2) gives it.
+///
+/// # Errors
+/// The kernel's: ESRCH for no such process, EINVAL or ENOENT for a thread that leads no process, ENOSYS before Linux 5.3.
+pub fn open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two integers and touches no memory of ours.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a non-negative answer is a descriptor that nobody else owns yet.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Whether the process behind `pidfd` ended, all its threads included. A zombie counts as ended.
+///
+/// # Errors
+/// Those of poll(2), which on a good pidfd is only EINTR.
+pub fn has_ended(pidfd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    // SAFETY: one valid pollfd lives for the whole call, which returns at once.
+    let ready = unsafe { libc::poll(&mut poll, 1, 0) };
+    if ready < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(ready > 0 && poll.revents != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn tells_a_living_process_from_an_ended_one() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let pidfd = open(child.id() as i32).unwrap();
+        assert!(!has_ended(pidfd.as_fd()).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(has_ended(pidfd.as_fd()).unwrap());
+    }
+
+    #[test]
+    fn refuses_a_number_that_no_process_has() {
+        assert_eq!(open(i32::MAX).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    }
+}
