@@ -193,10 +193,12 @@ impl Gaps {
             self.tell(addr.saturating_sub(8));
             self.owner = None;
         }
-        if believed {
-            let chunk = self.chain.chunk_at(addr);
-            self.blob(view, offset, chunk);
-        }
+        // A signature right behind what looks like a header is convincing enough by itself, the header's size is not.
+        let chunk = self.chain.chunk_at(addr).map(|chunk| match believed {
+            true => chunk,
+            false => Chunk { usable: chunk.usable.min(MAX_BLOB), ..chunk },
+        });
+        self.blob(view, offset, chunk);
     }
 
     fn blob(&mut self, view: &View<'_>, offset: usize, chunk: Option<Chunk>) {

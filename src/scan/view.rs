@@ -193,6 +193,7 @@ impl<'v> View<'v> {
     pub(super) fn wide_end(&self, start: usize) -> Option<usize> {
         let mut offset = start;
         let (mut sure, mut units) = (0, 0);
+        let (mut before, mut changes) = (0, 0);
         while let Some(unit) = self.unit(offset) {
             // A run of single bytes that begins here is likelier than ideographs made of them.
             let single = self.begins_run(offset) || (offset + 1 < self.bytes.len() && self.begins_run(offset + 1));
@@ -203,7 +204,13 @@ impl<'v> View<'v> {
                 _ => break,
             }
             units += 1;
+            changes += usize::from(unit != before);
+            before = unit;
             offset += 2;
+            // Memory filled with one pattern may look like one ideograph over and over.
+            if units == MIN_UNITS && sure < MIN_RUN && changes < MIN_UNITS / 2 {
+                return None;
+            }
             if units * 2 >= super::scanner::MAX_RUN {
                 break;
             }
@@ -244,6 +251,13 @@ mod tests {
                     assert_eq!(runs(&bytes, addr), expected.into_iter().collect::<Vec<_>>());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_no_text() {
+        for pattern in [0x99u8, 0x9a, 0xff, 0x80, 1] {
+            assert_eq!(runs(&vec![pattern; 1 << 18], 0x1000), []);
         }
     }
 
