@@ -69,15 +69,6 @@ pub(super) fn uppers(bytes: &[u8; BLOCK]) -> u64 {
     gather(&lanes(bytes), |lane| within(lane, 0x4e, 0x9f - 0x4e) | lane.cmp_eq(u8x16::splat(4)))
 }
 
-/// The bits k of a block's bytes, for k = 6, 5, 4, 3.
-fn planes(bytes: &[u8; BLOCK]) -> [u64; 4] {
-    let mut lanes = lanes(bytes);
-    std::array::from_fn(|_| {
-        lanes = lanes.map(|lane| lane + lane);
-        gather(&lanes, |lane| lane)
-    })
-}
-
 /// The first of 16 bytes that is a quote, a backslash or below a space.
 #[inline(always)]
 pub(super) fn string_end(bytes: &[u8; LANE]) -> Option<usize> {
@@ -95,18 +86,27 @@ pub(super) fn sequences(bytes: &[u8; BLOCK], high: u64, after: &[u8], spill: &mu
     if high == 0 {
         return claimed;
     }
-    let [six, five, four, three] = planes(bytes);
-    let follows = high & !six;
-    let lead = high & six;
-    let two = lead & !five;
-    let triple = lead & five & !four;
-    let quad = lead & five & four & !three;
+    let mut lanes = lanes(bytes);
+    // The next lower bit of each byte.
+    let mut plane = || {
+        lanes = lanes.map(|lane| lane + lane);
+        gather(&lanes, |lane| lane)
+    };
+    let six = plane();
+    let (follows, lead) = (high & !six, high & six);
     let mut next = 0u64;
     if lead >> 61 != 0 {
         for (index, byte) in after.iter().take(3).enumerate() {
             next |= u64::from(byte & 0xc0 == 0x80) << index;
         }
     }
+    if lead & ((follows >> 1) | (next << 63)) == 0 {
+        return claimed;
+    }
+    let (five, four, three) = (plane(), plane(), plane());
+    let two = lead & !five;
+    let triple = lead & five & !four;
+    let quad = lead & five & four & !three;
     let ahead = |by: u32| (follows >> by) | (next << (64 - by));
     let two = two & ahead(1);
     let triple = triple & ahead(1) & ahead(2);

@@ -5,6 +5,7 @@ mod label;
 mod merge;
 mod notes;
 mod parse;
+mod replay;
 mod rest;
 mod shapes;
 mod skeleton;
@@ -19,6 +20,7 @@ mod tests;
 use notes::Notes;
 pub(super) use notes::Stretch;
 use parse::Record;
+use replay::Template;
 use shapes::Shapes;
 use skeleton::Piece;
 use token::Scalar;
@@ -47,6 +49,9 @@ pub(super) struct Run<'r> {
     /// It goes on; the last record may be left for later.
     pub(super) cut: bool,
 }
+
+/// A shape with so many members has a template.
+const REPLAYED_FROM: u64 = 4;
 
 /// What is known where a scan is nested in another.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +153,11 @@ impl JsonTally {
         let slot = slot(bytes, brace);
         let guess = self.recent[slot];
         let predicted = self.shapes.skeleton(guess);
-        let record = parse::record(bytes, brace, predicted, &mut self.notes)?;
+        let replayed = self.shapes.template(guess).and_then(|template| template.read(bytes, brace, &mut self.notes));
+        let record = match replayed {
+            Some(end) => Record { end, piece: Piece::Whole },
+            None => parse::record(bytes, brace, predicted, &mut self.notes)?,
+        };
         if place.dry {
             return Some((record.end, text.original_stretch(brace, record.end).len()));
         }
@@ -165,7 +174,7 @@ impl JsonTally {
             self.postponed = Some(brace);
             return Some((brace, 0));
         }
-        let known = record.piece == Piece::Whole && self.notes.is_as_predicted(predicted);
+        let known = replayed.is_some() || (record.piece == Piece::Whole && self.notes.is_as_predicted(predicted));
         if !known {
             self.notes.settle(predicted);
         }
@@ -217,6 +226,9 @@ impl JsonTally {
         let shape = self.shapes.entry(id)?;
         let members = shape.tallies[self.epoch].count;
         shape.filled |= !self.notes.nulls;
+        if members == REPLAYED_FROM && record.piece == Piece::Whole && shape.template.is_none() {
+            shape.template = Template::of(&shape.skeleton);
+        }
         if Shapes::is_typed(members) {
             for value in &self.notes.values {
                 if let Some(field) = shape.fields.get_mut(value.field as usize) {

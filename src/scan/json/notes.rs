@@ -131,10 +131,11 @@ impl Notes {
     /// Whether the prediction goes on with this key; if so it counts as emitted.
     #[inline]
     pub(super) fn meet_key(&mut self, key: &[u8], predicted: &[u8]) -> bool {
+        let rest = predicted.get(self.met..).unwrap_or_default();
         let met = self.following
-            && predicted.get(self.met) == Some(&KEY)
-            && predicted.get(self.met + 1..self.met + 1 + key.len()) == Some(key)
-            && predicted.get(self.met + 1 + key.len()).is_none_or(|byte| *byte <= LEAF);
+            && rest.first() == Some(&KEY)
+            && begins_with(&rest[1..], key)
+            && rest.get(1 + key.len()).is_none_or(|byte| *byte <= LEAF);
         if met {
             self.met += 1 + key.len();
         }
@@ -175,5 +176,18 @@ impl Notes {
         if self.batch.is_none_or(|batch| batch.len() < list.len()) {
             self.batch = Some(list);
         }
+    }
+}
+
+/// As `starts_with`, but without a call where both are short, as keys are.
+#[inline(always)]
+fn begins_with(text: &[u8], key: &[u8]) -> bool {
+    let word = |bytes: &[u8], at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).copied();
+    let length = key.len();
+    match (word(text, 0), word(key, 0)) {
+        (Some(one), Some(other)) if length <= 16 => {
+            one == other && text.len() >= length && word(text, length - 8) == word(key, length - 8)
+        }
+        _ => text.starts_with(key),
     }
 }

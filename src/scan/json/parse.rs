@@ -107,7 +107,7 @@ impl Parser<'_, '_> {
             self.pos = token::skip_space(self.text, self.pos);
             let Some(&byte) = self.text.get(self.pos) else { return Stop::Cut };
             let step = match (expect, byte) {
-                (Expect::FirstKey | Expect::Key, b'"') => self.key(),
+                (Expect::FirstKey | Expect::Key, b'"') => self.pairs(),
                 (Expect::Next, b',') => {
                     self.pos += 1;
                     let list = self.notes.frames.last().is_some_and(|frame| frame.list);
@@ -126,6 +126,23 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// Pairs of a key and a scalar for as long as they come without whitespace, which is most of most records.
+    #[inline]
+    fn pairs(&mut self) -> Result<Expect, Stop> {
+        loop {
+            let mut next = self.key()?;
+            match self.text.get(self.pos) {
+                Some(&byte @ (b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')) => next = self.scalar(byte)?,
+                _ => return Ok(next),
+            }
+            match self.text.get(self.pos..).and_then(|rest| rest.first_chunk::<2>()) {
+                Some(b",\"") => self.pos += 1,
+                _ => return Ok(next),
+            }
+        }
+    }
+
+    #[inline]
     fn key(&mut self) -> Result<Expect, Stop> {
         let start = self.pos + 1;
         let limit = self.text.len().min(start + MAX_KEY + 1);
@@ -220,6 +237,7 @@ impl Parser<'_, '_> {
         Ok(if list { Expect::FirstElement } else { Expect::FirstKey })
     }
 
+    #[inline]
     fn scalar(&mut self, byte: u8) -> Result<Expect, Stop> {
         let string = byte == b'"';
         let start = self.pos + usize::from(string);
