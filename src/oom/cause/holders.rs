@@ -105,10 +105,13 @@ fn unexplained(view: &View<'_>, usable: ByteCount) -> Cause {
         "{unaccounted} of {usable} are in no counter: neither processes nor page cache nor slab hold them, so a driver, \
          vmalloc or a hypervisor's balloon does; the killed process is not the cause."
     );
-    if is_virtual(view) {
-        return Cause::new(CauseKind::BallooningAway, text);
-    }
-    Cause::new(CauseKind::KernelMemory, text)
+    // Whether this is a virtual machine stands in the head of the report: without it nobody can be accused.
+    let kind = match (is_virtual(view), view.report.gfp.is_some()) {
+        (true, _) => CauseKind::BallooningAway,
+        (false, true) => CauseKind::KernelMemory,
+        (false, false) => CauseKind::Undetermined,
+    };
+    Cause::new(kind, text)
 }
 
 /// Hypervisors whose balloon pages stay counted as the guest's RAM.

@@ -71,11 +71,13 @@ fn largest(view: &View<'_>) -> Option<Largest> {
         let is_maximum = report.selected.as_ref().is_some_and(|s| s.score.is_some());
         Some(Largest { name: victim.name.clone(), pid: victim.pid, bytes, is_maximum })
     });
+    // A table that nothing follows may be cut.
+    let whole_table = report.tasks_left_out == 0 && report.outcome != Outcome::NoneVisible;
     let row = report.tasks.first().map(|task| Largest {
         name: task.name.clone(),
         pid: task.pid,
         bytes: task.used(),
-        is_maximum: report.tasks_left_out == 0,
+        is_maximum: whole_table,
     });
     match (victim, row) {
         (Some(victim), Some(row)) if victim.bytes >= row.bytes => Some(Largest { is_maximum: true, ..victim }),

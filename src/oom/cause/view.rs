@@ -47,7 +47,7 @@ pub struct View<'r> {
     pub unaccounted: Option<ByteCount>,
     /// Swap, 0 where none is printed.
     pub swap_total: ByteCount,
-    /// What of it is free.
+    /// What of it is free; all of it where the text does not say.
     pub swap_free: ByteCount,
     /// Sum of what the listed processes use, resident and swapped.
     pub used_by_tasks: ByteCount,
@@ -84,7 +84,7 @@ impl<'r> View<'r> {
             huge,
             unaccounted: None,
             swap_total: memory.swap_total.map_or(ByteCount::ZERO, Amount::or_zero),
-            swap_free: memory.swap_free.map_or(ByteCount::ZERO, Amount::or_zero),
+            swap_free: memory.swap_free.or(memory.swap_total).map_or(ByteCount::ZERO, Amount::or_zero),
             used_by_tasks: report.tasks.iter().map(Task::used).sum(),
         };
         view.unaccounted = view.count_unaccounted();
@@ -135,6 +135,7 @@ impl<'r> View<'r> {
             None => String::new(),
             Some(Amount(0)) => ", and there is no swap".to_owned(),
             Some(_) if self.swap_is_full() => format!(", and all {} of swap are used", self.swap_total),
+            Some(_) if self.report.memory.swap_free.is_none() => String::new(),
             Some(_) => format!(", with {} of {} swap free", self.swap_free, self.swap_total),
         }
     }

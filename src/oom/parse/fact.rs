@@ -30,6 +30,8 @@ pub type Columns = Vec<&'static str>;
 pub struct TableHeader {
     /// Its columns.
     pub columns: Columns,
+    /// Whether the last one, `name`, is there: otherwise the line is wrapped or cut.
+    pub is_whole: bool,
 }
 
 /// A `Kill process` or `Killed process` line.

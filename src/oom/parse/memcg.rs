@@ -13,19 +13,19 @@ pub(super) fn line(text: &str) -> Option<Fact<'_>> {
 /// `Task in %s killed as a result of limit of %s` (2.6.30–4.20), put together by pr_cont from 3.16 on, so that another
 /// message can split it after `Task in …`.
 fn task_in(text: &str) -> Option<Fact<'_>> {
-    const KILLED: &str = "killed as a result of limit of ";
+    const KILLED: &str = "killed as a result of limit of";
     let (head, limit) = match text.find(KILLED) {
-        Some(at) => (&text[..at], Some(text[at + KILLED.len()..].trim())),
+        Some(at) => (text[..at].trim(), Some(text[at + KILLED.len()..].trim()).filter(|limit| !limit.is_empty())),
         None => (text, None),
     };
-    if let Some(task) = head.strip_prefix("Task in ") {
-        let task = task.trim();
-        return (!task.is_empty()).then_some(Fact::TaskIn { task_memcg: Some(task), oom_memcg: limit });
+    if let Some(task) = head.strip_prefix("Task in") {
+        let task = Some(task.trim()).filter(|task| !task.is_empty());
+        return Some(Fact::TaskIn { task_memcg: task, oom_memcg: limit });
     }
     if let Some(group) = text.strip_prefix("Memory limit reached of cgroup ") {
         return Some(Fact::TaskIn { task_memcg: None, oom_memcg: Some(group.trim()) });
     }
-    limit.filter(|_| head.trim().is_empty()).map(|limit| Fact::TaskIn { task_memcg: None, oom_memcg: Some(limit) })
+    limit.filter(|_| head.is_empty()).map(|limit| Fact::TaskIn { task_memcg: None, oom_memcg: Some(limit) })
 }
 
 /// `memory: usage %llukB, limit %llukB, failcnt %llu`.

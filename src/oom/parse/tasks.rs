@@ -10,7 +10,8 @@ pub(super) fn table(text: &str) -> Option<Fact<'_>> {
     let label = inside[..close].trim();
     let rest = inside[close + 1..].trim_start();
     if label == "pid" {
-        return rest.starts_with("uid").then(|| Fact::TableHeader(TableHeader { columns: columns(rest) }));
+        let is_whole = rest.split_whitespace().any(|word| word == "name");
+        return rest.starts_with("uid").then(|| Fact::TableHeader(TableHeader { columns: columns(rest), is_whole }));
     }
     let (pid, after) = small(label)?;
     let starts_with_number = rest.starts_with(|c: char| c.is_ascii_digit() || c == '-');

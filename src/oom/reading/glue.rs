@@ -168,6 +168,10 @@ fn back_over_name(text: &str, floor: usize, at: usize, words: &str) -> Option<us
     let is_name = |b: u8| if zone { b.is_ascii_alphanumeric() } else { !b.is_ascii_whitespace() };
     let length = text[..at].bytes().rev().take_while(|b| is_name(*b)).count();
     let mut start = at - length;
+    if !zone && let Some(unit) = text[start..at].rfind("kB").filter(|unit| *unit > 0) {
+        // The size before it: `file-rss:360kBapache2 invoked …`.
+        start += unit + 2;
+    }
     if zone {
         // A number glued to the zone's name belongs to the message before: `bounce:0DMA free:`.
         start += text[start..at].bytes().take_while(u8::is_ascii_digit).count();

@@ -43,6 +43,13 @@ enum Last {
     Stats,
 }
 
+impl Last {
+    fn text(text: &str) -> Last {
+        const LONGEST: usize = 2000;
+        Last::Text(text.chars().take(LONGEST).collect())
+    }
+}
+
 impl Draft {
     pub(super) fn with_header() -> Draft {
         Draft { has_header: true, ..Draft::default() }
@@ -158,9 +165,9 @@ impl Draft {
             Fact::Node { .. } => Last::Node,
             Fact::Buddy { .. } => Last::Buddy,
             Fact::MemcgStats { .. } => Last::Stats,
-            Fact::Header { .. } | Fact::Cpu { .. } | Fact::TaskIn { .. } | Fact::TaskRow { .. } => {
-                Last::Text(text.chars().take(2000).collect())
-            }
+            Fact::Header { .. } | Fact::Cpu { .. } | Fact::TaskIn { .. } => Last::text(text),
+            Fact::TaskRow { rest, .. } if self.is_short(rest) => Last::text(text),
+            Fact::TableHeader(header) if !header.is_whole => Last::text(text),
             _ => Last::Closed,
         };
         self.elided |= text.ends_with('>') && fact.is_of_memory();
@@ -205,11 +212,17 @@ impl Draft {
                 self.report.has_table = true;
                 self.in_slabs = false;
                 self.date_by_columns(&header.columns);
-                self.columns = Some(header.columns);
+                // The columns of a cut header are told by the rows.
+                self.columns = header.is_whole.then_some(header.columns);
             }
             Fact::TaskRow { pid, rest } => self.row(pid, rest),
             fact => self.memory_part(fact),
         }
+    }
+
+    /// A row that was wrapped before its name.
+    fn is_short(&self, rest: &str) -> bool {
+        parse::task_row(rest, self.columns.as_ref()).is_none_or(|(_, name)| name.is_empty())
     }
 
     /// Takes the wrapped rest of the last line; whether it was one.
@@ -218,16 +231,16 @@ impl Draft {
             Last::Closed => false,
             Last::Text(text) => {
                 let whole = format!("{text} {rest}");
-                let is_row = text.starts_with('[');
                 match parse::recognise(&whole) {
-                    Some(fact @ (Fact::Header { .. } | Fact::Cpu { .. } | Fact::TaskIn { .. })) => {
-                        self.apply(fact, &whole)
-                    }
-                    Some(Fact::TaskRow { pid, rest }) if is_row && self.row_is_short() => {
+                    Some(fact @ Fact::Header { .. }) if rest.contains('=') => self.apply(fact, &whole),
+                    Some(fact @ Fact::Cpu { .. }) if self.report.kernel.is_none() => self.apply(fact, &whole),
+                    Some(fact @ Fact::TaskIn { .. }) if self.has_open_path() => self.apply(fact, &whole),
+                    Some(Fact::TaskRow { pid, rest }) => {
                         self.drop_short_row(pid);
                         self.apply(Fact::TaskRow { pid, rest }, &whole);
                     }
-                    Some(Fact::Kill(kill)) => self.kill(&kill, &whole),
+                    Some(fact @ Fact::TableHeader(_)) if self.report.tasks.is_empty() => self.apply(fact, &whole),
+                    Some(Fact::Kill(kill)) if rest.contains([':', '(']) => self.kill(&kill, &whole),
                     _ => return false,
                 }
                 true
@@ -247,8 +260,8 @@ impl Draft {
         };
     }
 
-    fn row_is_short(&self) -> bool {
-        self.report.tasks.last().is_none_or(|task| task.name.is_empty()) || self.columns.is_some()
+    fn has_open_path(&self) -> bool {
+        self.report.memcg.as_ref().is_some_and(|memcg| memcg.oom_memcg.is_none())
     }
 
     fn drop_short_row(&mut self, pid: i64) {
@@ -388,7 +401,7 @@ impl Draft {
     }
 
     pub(super) fn kill(&mut self, kill: &KillLine<'_>, text: &str) {
-        self.last = Last::Text(text.chars().take(2000).collect());
+        self.last = Last::text(text);
         self.note_constraint(kill);
         if !kill.done {
             self.report.selected = Some(Selected { pid: kill.pid, name: kill.name.to_owned(), score: kill.score });
