@@ -127,7 +127,9 @@ const DRESSINGS: &[(&str, Dressing)] = &[
         })
     }),
     ("journalctl json as bytes", |m| {
-        lines(m, |_, text| format!("{{\"_TRANSPORT\":\"kernel\",\"MESSAGE\":{:?}}}", text.as_bytes()).replace(", ", ","))
+        lines(m, |_, text| {
+            format!("{{\"_TRANSPORT\":\"kernel\",\"MESSAGE\":{:?}}}", text.as_bytes()).replace(", ", ",")
+        })
     }),
     ("journalctl json-pretty", |m| {
         lines(m, |_, text| {
@@ -145,7 +147,9 @@ const DRESSINGS: &[(&str, Dressing)] = &[
     ("container runtime", |m| {
         lines(m, |_, text| format!("2021-01-25T14:59:30.123456789Z stdout F Jan 25 14:59:30 host1 kernel: {text}"))
     }),
-    ("vmware.log", |m| lines(m, |i, text| format!("2023-01-02T03:04:05.678Z In(05) vcpu-0 - Guest: <4>[{}] {text}", uptime(i)))),
+    ("vmware.log", |m| {
+        lines(m, |i, text| format!("2023-01-02T03:04:05.678Z In(05) vcpu-0 - Guest: <4>[{}] {text}", uptime(i)))
+    }),
     ("kmsg", kmsg_records),
     ("CRLF", |m| lines(m, |i, text| format!("[{}] {text}\r", uptime(i)))),
     ("entities", |m| lines(m, |i, text| entities(&format!("[{}] {text}", uptime(i))))),
@@ -156,9 +160,14 @@ const DRESSINGS: &[(&str, Dressing)] = &[
     ("collapsed blanks", |m| lines(m, |_, text| text.split_whitespace().collect::<Vec<_>>().join(" "))),
     ("blanks that do not break", |m| lines(m, |_, text| text.replace(' ', "\u{a0}"))),
     ("lost newlines", |m| m.join(" ").into_bytes()),
-    ("lost newlines, times kept", |m| String::from_utf8(lines(m, |i, t| format!("[{}] {t}", uptime(i)))).unwrap().replace('\n', " ").into_bytes()),
+    ("lost newlines, times kept", |m| {
+        String::from_utf8(lines(m, |i, t| format!("[{}] {t}", uptime(i)))).unwrap().replace('\n', " ").into_bytes()
+    }),
     ("lost newlines of syslog", |m| {
-        String::from_utf8(lines(m, |i, t| format!("Jan  5 15:19:04 host1 kernel: [{}] {t}", uptime(i)))).unwrap().replace('\n', " ").into_bytes()
+        String::from_utf8(lines(m, |i, t| format!("Jan  5 15:19:04 host1 kernel: [{}] {t}", uptime(i))))
+            .unwrap()
+            .replace('\n', " ")
+            .into_bytes()
     }),
     ("lost newlines without blanks", |m| m.concat().into_bytes()),
     ("rsyslog", |m| format!("Jan  5 15:19:04 host1 kernel: {}\n", m.join("#012")).into_bytes()),

@@ -5,7 +5,8 @@ use crate::{logs, reports};
 /// The causes a log may be given, cut or not.
 fn accepted(expected: &serde_json::Value, cause: &str) -> bool {
     let of = |report: &serde_json::Value| {
-        report["cause"] == cause || report["cause_also_accepted"].as_array().is_some_and(|also| also.iter().any(|c| c == cause))
+        report["cause"] == cause
+            || report["cause_also_accepted"].as_array().is_some_and(|also| also.iter().any(|c| c == cause))
     };
     expected["reports"].as_array().unwrap().iter().any(of)
 }

@@ -95,7 +95,9 @@ fn page_cache(view: &View<'_>, usable: ByteCount) -> Cause {
          for locked or ramfs files and a file system that cannot release pages.",
         view.cache + view.unevictable
     );
-    Cause::new(CauseKind::UnreclaimablePageCache, text)
+    // Without the header nobody knows whether the request could use what was free or reclaimable.
+    let kind = if view.report.gfp.is_some() { CauseKind::UnreclaimablePageCache } else { CauseKind::Undetermined };
+    Cause::new(kind, text)
 }
 
 /// Memory that no counter holds.

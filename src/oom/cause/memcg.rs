@@ -6,10 +6,10 @@ use crate::oom::report::{Constraint, Counter, Memcg, OomReport, Task};
 use crate::units::ByteCount;
 
 /// A charge that failed is not in the usage, and up to 64 pages per CPU are charged ahead.
-const SLACK: i128 = 16 << 20;
+const SLACK: i128 = 4 << 20;
 
 fn is_reached(counter: &Counter) -> bool {
-    let slack = SLACK.min(counter.limit.0 / 16);
+    let slack = SLACK.min(counter.limit.0 / 64);
     is_a_limit(counter.limit) && counter.usage.0 >= counter.limit.0 - slack
 }
 
@@ -38,7 +38,8 @@ pub(super) fn swap_limit(view: &View<'_>) -> Option<Cause> {
     let memcg = memcg(view)?;
     let both = memcg.memory_swap.filter(is_reached)?;
     let memory_reached = memcg.memory.as_ref().is_some_and(is_reached);
-    (!memory_reached).then_some(())?;
+    // Without the memory counter nobody knows which of the two was reached first.
+    (!memory_reached && memcg.memory.is_some()).then_some(())?;
     let memory = memcg.memory.map_or(String::new(), |memory| format!(", memory alone {}", memory.usage.or_zero()));
     let text = format!(
         "{} reached its limit of {} on memory and swap together{memory}; {}.",

@@ -19,8 +19,8 @@ pub(super) fn exhausted(view: &View<'_>) -> Option<Cause> {
         return view.usable.map(|_| no_killable_cause(view));
     }
     let Some(pool) = view.pool() else { return from_score(view) };
-    let largest = largest(view)?;
-    if let Some(cause) = one_process(view, pool, &largest) {
+    let largest = largest(view);
+    if let Some(cause) = largest.as_ref().and_then(|largest| one_process(view, pool, largest)) {
         return Some(cause);
     }
     let by_processes = view.anonymous.max(resident(view)) + used_swap(view);
@@ -28,16 +28,17 @@ pub(super) fn exhausted(view: &View<'_>) -> Option<Cause> {
     if share < 0.4 {
         return from_reserves(view, pool);
     }
-    if largest.is_maximum && largest.bytes.share_of(pool) < SMALL {
-        return Some(many(view, pool, &largest));
+    let small = |largest: &&Largest| largest.is_maximum && largest.bytes.share_of(pool) < SMALL;
+    if let Some(largest) = largest.as_ref().filter(small) {
+        return Some(many(view, pool, largest));
     }
+    let who = match &largest {
+        Some(largest) => format!("the largest known is {} with {}", largest.words(), largest.bytes),
+        None => "which ones is not in this text".to_owned(),
+    };
     let text = format!(
-        "RAM is used up by processes ({} of {pool} RAM and swap{}); the largest is {} with {}: use fewer or give the \
-         machine more.",
-        by_processes,
-        view.swap_words(),
-        largest.words(),
-        largest.bytes
+        "RAM is used up by processes ({by_processes} of {pool} RAM and swap{}); {who}: use less or give the machine more.",
+        view.swap_words()
     );
     let kind = match (view.report.tasks.is_empty(), view.swap_total) {
         (true, ByteCount::ZERO) if view.report.memory.swap_total.is_some() => CauseKind::NoSwap,

@@ -107,14 +107,16 @@ pub(super) fn lowmem_zone(view: &View<'_>) -> Option<Cause> {
     let reach = zone_reach(report);
     let is_real = |reach: &&Reach<'_>| reach.zone.size() > ByteCount::ZERO && reach.zone.name != "Device";
     let closed: Vec<&Reach<'_>> = reach.iter().filter(|reach| !reach.allowed).filter(is_real).collect();
-    let free_elsewhere: ByteCount = closed.iter().map(|reach| reach.zone.bytes("free")).sum();
-    let wanted_elsewhere: ByteCount = closed.iter().map(|reach| reach.zone.bytes("high")).sum();
-    if closed.is_empty() || free_elsewhere <= ByteCount(wanted_elsewhere.0.saturating_mul(2)) {
-        return None;
-    }
     let open: Vec<&Reach<'_>> = reach.iter().filter(|reach| reach.allowed).filter(is_real).collect();
     let zone = open.iter().max_by_key(|reach| reach.zone.size())?.zone;
-    let name = closed.iter().max_by_key(|reach| reach.zone.size())?.zone.name.as_str();
+    let (name, free_elsewhere) = match closed.iter().max_by_key(|reach| reach.zone.size()) {
+        Some(largest) => {
+            let free: ByteCount = closed.iter().map(|reach| reach.zone.bytes("free")).sum();
+            let wanted: ByteCount = closed.iter().map(|reach| reach.zone.bytes("high")).sum();
+            (free > ByteCount(wanted.0.saturating_mul(2))).then_some((largest.zone.name.as_str(), free))?
+        }
+        None => unprinted(view, &reach)?,
+    };
     let slab_reclaimable = zone.bytes("slab_reclaimable");
     let slab = slab_reclaimable + zone.bytes("slab_unreclaimable");
     let holder = if slab.share_of(zone.size()) > 0.3 {
@@ -139,6 +141,21 @@ pub(super) fn lowmem_zone(view: &View<'_>) -> Option<Cause> {
     let mut cause = Cause::new(CauseKind::LowmemZone, text);
     cause.evidence.extend(open.iter().map(|reach| zone_words(reach)));
     Some(cause)
+}
+
+/// From 6.1 on, zones the request may not use are left out of the dump; what the totals count as free beyond the printed
+/// zones lies in them.
+fn unprinted(view: &View<'_>, reach: &[Reach<'_>]) -> Option<(&'static str, ByteCount)> {
+    let report = view.report;
+    let high = report.memory.highmem_pages.filter(|pages| *pages > 0)?;
+    let closed = report.gfp.as_ref().is_some_and(|gfp| !gfp.may_use_highmem() || !gfp.is_movable());
+    let is_high = |name: &str| matches!(name, "HighMem" | "Movable");
+    (closed && !reach.iter().any(|reach| is_high(&reach.zone.name))).then_some(())?;
+    report.memory.totals.of("free")?;
+    let printed: ByteCount = reach.iter().map(|reach| reach.zone.bytes("free")).sum();
+    let free = view.free.saturating_sub(printed);
+    let size = ByteCount(high.saturating_mul(report.page_size.0));
+    (free.share_of(size) > 0.05).then_some(("the part above (HighMem or Movable, not printed)", free))
 }
 
 fn zone_words(reach: &Reach<'_>) -> String {

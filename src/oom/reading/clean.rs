@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let text = text.trim_end_matches(['\r', '\n']);
     let suspicious =
-        |b: &u8| matches!(b, b'&' | b'\\' | b'#') || (*b < b' ' && *b != b'\t') || *b >= 0x7f || *b == b'<';
+        |b: &u8| matches!(b, b'&' | b'\\' | b'#' | b'=') || (*b < b' ' && *b != b'\t') || *b >= 0x7f || *b == b'<';
     if !text.as_bytes().iter().any(|b| suspicious(b)) {
         return Cow::Borrowed(text);
     }
@@ -36,6 +36,7 @@ fn replacement(text: &str, c: char) -> Option<(String, usize)> {
         '\\' => escaped(text),
         '#' => octal(text),
         '<' => tag(text),
+        '=' => quoted_printable(text),
         '\u{a0}' | '\u{202f}' | '\u{2007}' => Some((" ".into(), c.len_utf8())),
         '\u{200b}' | '\u{200c}' | '\u{200d}' | '\u{feff}' => Some((String::new(), c.len_utf8())),
         '\n' | '\t' => None,
@@ -102,6 +103,15 @@ fn escaped(text: &str) -> Option<(String, usize)> {
         b'r' => Some((String::new(), 2)),
         _ => None,
     }
+}
+
+/// Mails can be quoted-printable: `=3D` is `=`, `=20` a blank. Numbers do not begin with a letter, so `=3D` is unlike
+/// `order=3D` in no other text; `=20` stands at the end of a line only.
+fn quoted_printable(text: &str) -> Option<(String, usize)> {
+    if text.starts_with("=3D") {
+        return Some(("=".into(), 3));
+    }
+    (text == "=20" || text.starts_with("=C2=A0")).then(|| (" ".into(), if text == "=20" { 3 } else { 6 }))
 }
 
 /// rsyslog writes control characters as `#` and three octal digits: `#012` a newline, `#011` a tab.

@@ -63,14 +63,15 @@ fn layer<'a>(text: &'a str, line: &mut Line<'a>) -> Option<&'a str> {
         b'<' => return priority(text, line),
         b'[' => return bracket(text, line),
         b'0'..=b'9' => {
-            if let Some(rest) = kmsg(text, line) {
+            if let Some(rest) = kmsg(text, line).or_else(|| numbered(text)) {
                 return Some(rest);
             }
         }
         b'(' | b'"' => return None,
         _ => {}
     }
-    if let Some(rest) = dated(text, line).or_else(|| untagged_kernel(text, line)).or_else(|| facility(text, line)) {
+    let prefixed = dated(text, line).or_else(|| untagged_kernel(text, line)).or_else(|| facility(text, line));
+    if let Some(rest) = prefixed.or_else(|| from_grep(text)) {
         return Some(rest);
     }
     if let Some(rest) = text.strip_prefix("stdout F ").or_else(|| text.strip_prefix("stderr F ")) {
@@ -108,6 +109,23 @@ fn kmsg<'a>(text: &'a str, line: &mut Line<'a>) -> Option<&'a str> {
     Some(&text[end + 1..])
 }
 
+/// `  3. <4>[12.3] …`, a line of a numbered listing on a web page.
+fn numbered(text: &str) -> Option<&str> {
+    let rest = text[digits(text)..].strip_prefix(['.', ':', ')'])?;
+    let rest = rest.strip_prefix(['\t', ' '])?.trim_start();
+    rest.starts_with(['<', '[']).then_some(rest)
+}
+
+/// `3585:Dec  5 03:31:40 …` of `grep -n`, `/var/log/kern.log.1:Dec  5 …` of grep over several files.
+fn from_grep(text: &str) -> Option<&str> {
+    let colon = text.as_bytes().iter().take(120).position(|b| *b == b':' || *b == b' ').filter(|at| *at > 0)?;
+    let rest = text[colon..].strip_prefix(':')?;
+    let begins = rest.starts_with('<') || rest.starts_with('[') || wall_clock(rest).is_some();
+    let number = digits(text) == colon;
+    let rest_is_time = number && wall_clock(text).is_some();
+    (begins && !rest_is_time && !text.starts_with('[')).then_some(rest)
+}
+
 /// `[ 12.345678]`, `[T77]`, `[Sat Mar 20 09:50:20 2021]`, `[pod/a/b]`. `[ 123] 0 123 …` is a row of the task table.
 fn bracket<'a>(text: &'a str, line: &mut Line<'a>) -> Option<&'a str> {
     let end = text.as_bytes().iter().take(80).position(|b| *b == b']')?;
@@ -129,7 +147,9 @@ fn bracket<'a>(text: &'a str, line: &mut Line<'a>) -> Option<&'a str> {
 
 fn is_uptime(inside: &str) -> bool {
     inside.contains('.')
-        && inside.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b' ' | b'+' | b'<' | b'>' | b'@' | b','))
+        && inside
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b' ' | b'+' | b'-' | b'<' | b'>' | b'@' | b','))
 }
 
 fn is_caller(inside: &str) -> bool {

@@ -67,6 +67,11 @@ impl Draft {
         !self.report.killed_pids.is_empty()
     }
 
+    /// Whether a dump whose head is lost is an OOM report: its call trace went through the killer.
+    pub(super) fn is_evident(&self) -> bool {
+        self.report.trace.oom && !self.report.memory.is_empty()
+    }
+
     pub(super) fn awaits_kill(&self) -> bool {
         !self.has_kill() && !self.report.no_killable && !self.report.panic.printed
     }

@@ -80,11 +80,8 @@ impl Splitter {
     }
 
     fn close_all(&mut self) {
-        self.loose = None;
-        if let Some(draft) = self.earlier.take() {
-            self.emit(draft);
-        }
-        if let Some(draft) = self.current.take() {
+        let loose = self.loose.take().filter(Draft::is_evident);
+        for draft in self.earlier.take().into_iter().chain(self.current.take()).chain(loose) {
             self.emit(draft);
         }
         self.other_dump = false;
@@ -107,7 +104,7 @@ impl Splitter {
 
     /// Makes `draft` the report at hand.
     fn begin(&mut self, draft: Draft) {
-        self.loose = None;
+        let loose = self.loose.take().filter(Draft::is_evident);
         if let Some(before) = self.current.take() {
             if let Some(earliest) = self.earlier.take() {
                 self.emit(earliest);
@@ -117,6 +114,9 @@ impl Splitter {
             } else {
                 self.emit(before);
             }
+        }
+        if let Some(loose) = loose {
+            self.emit(loose);
         }
         self.current = Some(draft);
     }
