@@ -1,7 +1,8 @@
 //! `oom --json`: the document and its parts, exactly as promised. Knows the names; leaves all facts to `oom`.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use crate::jobs::oom::{Now, Sibling};
 use crate::oom::amount::Amount;
 use crate::oom::cause::CauseKind;
 use crate::oom::report::{self, Constraint, OomReport, Outcome, PageSizeSource};
@@ -37,6 +38,7 @@ pub struct OomReportModel<'r> {
     outcome: &'static str,
     cause: Cause<'r>,
     truncated: bool,
+    now: Option<NowModel<'r>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,6 +130,37 @@ struct Cause<'r> {
     evidence: &'r [String],
 }
 
+/// What is alive now of those a report names.
+#[derive(Debug, Serialize)]
+struct NowModel<'r> {
+    processes: Vec<SiblingModel>,
+    cgroup_usage_bytes: Option<ByteCount>,
+    cgroup_limit_bytes: Option<ByteCount>,
+    next: &'r [String],
+}
+
+#[derive(Debug, Serialize)]
+struct SiblingModel {
+    pid: i32,
+    ppid: i32,
+    rss_bytes: ByteCount,
+    respawned: Option<bool>,
+}
+
+impl<'r> OomReportModel<'r> {
+    /// The same joined with what is alive now.
+    pub fn joined(report: &'r OomReport, now: Option<&'r Now>) -> OomReportModel<'r> {
+        let sibling = |s: &Sibling| SiblingModel { pid: s.pid, ppid: s.ppid, rss_bytes: s.rss, respawned: s.respawned };
+        let now = now.map(|now| NowModel {
+            processes: now.siblings.iter().map(sibling).collect(),
+            cgroup_usage_bytes: now.group.map(|group| group.usage),
+            cgroup_limit_bytes: now.group.and_then(|group| group.limit),
+            next: &now.next,
+        });
+        OomReportModel { now, ..OomReportModel::from(report) }
+    }
+}
+
 impl<'r> From<&'r OomReport> for OomReportModel<'r> {
     fn from(report: &'r OomReport) -> OomReportModel<'r> {
         let memory = &report.memory;
@@ -173,6 +206,7 @@ impl<'r> From<&'r OomReport> for OomReportModel<'r> {
             outcome: outcome_word(report.outcome),
             cause: Cause { kind: report.cause.kind, summary: &report.cause.summary, evidence: &report.cause.evidence },
             truncated: report.truncated,
+            now: None,
         }
     }
 }
@@ -269,9 +303,14 @@ pub struct OomDocument {
 
 impl OomDocument {
     /// The text that stands before `report` and the report itself.
-    pub fn report(&mut self, report: &OomReport) -> serde_json::Result<String> {
+    pub fn report(&mut self, report: &OomReport, now: Option<&Now>) -> serde_json::Result<String> {
         let before = if std::mem::replace(&mut self.begun, true) { ",\n" } else { Self::HEAD };
-        Ok(format!("{before}{}", serde_json::to_string(&OomReportModel::from(report))?))
+        Ok(format!("{before}{}", serde_json::to_string(&OomReportModel::joined(report, now))?))
+    }
+
+    /// Whether a report was written.
+    pub fn is_begun(&self) -> bool {
+        self.begun
     }
 
     /// The text that ends the document, after `warnings`.
@@ -283,21 +322,15 @@ impl OomDocument {
     const HEAD: &str = "{\"schema_version\": 1, \"command\": \"oom\", \"reports\": [\n";
 }
 
-/// One report as a line of its own, for `--follow`.
-pub fn json_line(report: &OomReport) -> serde_json::Result<String> {
-    struct Line<'r>(&'r OomReport);
-    impl Serialize for Line<'_> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            #[derive(Serialize)]
-            struct Whole<'r> {
-                schema_version: u32,
-                command: &'static str,
-                reports: [OomReportModel<'r>; 1],
-            }
-            Whole { schema_version: 1, command: "oom", reports: [OomReportModel::from(self.0)] }.serialize(serializer)
-        }
+/// One report as a document of one line, for `--follow`.
+pub fn json_line(report: &OomReport, now: Option<&Now>) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Line<'r> {
+        schema_version: u32,
+        command: &'static str,
+        reports: [OomReportModel<'r>; 1],
     }
-    serde_json::to_string(&Line(report))
+    serde_json::to_string(&Line { schema_version: 1, command: "oom", reports: [OomReportModel::joined(report, now)] })
 }
 
 /// Bytes for a person, absurd ones said to be so.

@@ -13,9 +13,14 @@ fn is_reached(counter: &Counter) -> bool {
     is_a_limit(counter.limit) && counter.usage.0 >= counter.limit.0 - slack
 }
 
-/// No limit prints as one of several huge numbers, the smallest of them on 32 bit: 8589934588 kB.
-pub fn is_a_limit(limit: Amount) -> bool {
-    limit.plausible().is_some_and(|limit| limit.0 < 8_589_934_588 << 10)
+fn is_a_limit(limit: Amount) -> bool {
+    limit_of(limit).is_some()
+}
+
+/// A limit, where the printed number is one: no limit prints as one of several huge numbers, the smallest of them on
+/// 32 bit: 8589934588 kB.
+pub fn limit_of(limit: Amount) -> Option<ByteCount> {
+    limit.plausible().filter(|limit| limit.0 < 8_589_934_588 << 10)
 }
 
 fn memcg<'v>(view: &View<'v>) -> Option<&'v Memcg> {
@@ -75,8 +80,12 @@ pub(super) fn limit(view: &View<'_>) -> Option<Cause> {
     }
     if let (Some(memory), false) = (memcg.memory, report.tasks.is_empty()) {
         let resident: ByteCount = report.tasks.iter().map(|task| task.rss.or_zero()).sum();
-        let (listed, usage) = (report.tasks.len(), memory.usage.or_zero());
-        cause.evidence.push(format!("the {listed} listed processes have {resident} resident of the {usage} charged"));
+        let usage = memory.usage.or_zero();
+        let text = match report.tasks.len() {
+            1 => format!("the one listed process has {resident} resident of the {usage} charged"),
+            listed => format!("the {listed} listed processes have {resident} resident of the {usage} charged"),
+        };
+        cause.evidence.push(text);
     }
     Some(cause)
 }

@@ -8,6 +8,7 @@ mod processes;
 mod reach;
 mod view;
 
+pub use memcg::limit_of;
 pub use reach::{Reach, in_list, zone_reach};
 pub use view::{Part, View};
 

@@ -130,7 +130,10 @@ pub(super) fn lowmem_zone(view: &View<'_>) -> Option<Cause> {
         format!("{} of its {} are free", zone.bytes("free"), zone.size())
     };
     let order = match report.order {
-        Some(order) if order > 0 => format!(" of 2^{order} pages in one piece"),
+        Some(order @ 1..=20) => {
+            let wanted = ByteCount(report.page_size.0.saturating_mul(1 << order));
+            format!(" for {wanted} in one piece (order {order})")
+        }
         _ => String::new(),
     };
     let text = format!(
