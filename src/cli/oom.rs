@@ -8,10 +8,10 @@ use super::plan::OomPlan;
 use super::{exit, is_closed, unwritten};
 use crate::error::{Error, ErrorKind};
 use crate::jobs::Context;
-use crate::jobs::oom::{self, Now};
+use crate::jobs::oom;
 use crate::oom::OomReport;
 use crate::progress::Progress;
-use crate::report::oom_model::{OomDocument, json_line};
+use crate::report::oom_model::{Now, OomDocument, json_line};
 use crate::report::text;
 
 /// Does it, and answers how that ended.

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::jobs::oom::{Now, Sibling};
 use crate::oom::amount::Amount;
 use crate::oom::cause::CauseKind;
 use crate::oom::report::{self, Constraint, OomReport, Outcome, PageSizeSource};
@@ -38,7 +37,7 @@ pub struct OomReportModel<'r> {
     outcome: &'static str,
     cause: Cause<'r>,
     truncated: bool,
-    now: Option<NowModel<'r>>,
+    now: Option<&'r Now>,
 }
 
 #[derive(Debug, Serialize)]
@@ -130,33 +129,39 @@ struct Cause<'r> {
     evidence: &'r [String],
 }
 
-/// What is alive now of those a report names.
-#[derive(Debug, Serialize)]
-struct NowModel<'r> {
-    processes: Vec<SiblingModel>,
-    cgroup_usage_bytes: Option<ByteCount>,
-    cgroup_limit_bytes: Option<ByteCount>,
-    next: &'r [String],
+/// What is known now of those a report names, on the machine it is from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Now {
+    /// Processes called like the victim, the fattest first.
+    #[serde(rename = "processes")]
+    pub siblings: Vec<Sibling>,
+    /// Charged to the cgroup that was full.
+    #[serde(rename = "cgroup_usage_bytes")]
+    pub group_usage: Option<ByteCount>,
+    /// Its limit.
+    #[serde(rename = "cgroup_limit_bytes")]
+    pub group_limit: Option<ByteCount>,
+    /// Commands to go on with.
+    pub next: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct SiblingModel {
-    pid: i32,
-    ppid: i32,
-    rss_bytes: ByteCount,
-    respawned: Option<bool>,
+/// A process that is called like the victim.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sibling {
+    /// Its pid.
+    pub pid: i32,
+    /// Its parent's.
+    pub ppid: i32,
+    /// Resident now.
+    #[serde(rename = "rss_bytes")]
+    pub rss: ByteCount,
+    /// Whether it was started after the kill; unknown where the kill's time is.
+    pub respawned: Option<bool>,
 }
 
 impl<'r> OomReportModel<'r> {
     /// The same joined with what is alive now.
     pub fn joined(report: &'r OomReport, now: Option<&'r Now>) -> OomReportModel<'r> {
-        let sibling = |s: &Sibling| SiblingModel { pid: s.pid, ppid: s.ppid, rss_bytes: s.rss, respawned: s.respawned };
-        let now = now.map(|now| NowModel {
-            processes: now.siblings.iter().map(sibling).collect(),
-            cgroup_usage_bytes: now.group.map(|group| group.usage),
-            cgroup_limit_bytes: now.group.and_then(|group| group.limit),
-            next: &now.next,
-        });
         OomReportModel { now, ..OomReportModel::from(report) }
     }
 }

@@ -3,58 +3,37 @@
 
 use crate::oom::OomReport;
 use crate::oom::cause::CauseKind;
+use crate::report::oom_model::{Now, Sibling};
 use crate::target::{GroupMemory, ProcessRow, group_memory, processes};
-use crate::units::ByteCount;
 
-/// A process that is called like the victim.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sibling {
-    /// Its pid.
-    pub pid: i32,
-    /// Its parent's.
-    pub ppid: i32,
-    /// Resident now.
-    pub rss: ByteCount,
-    /// Whether it was started after the kill; unknown where the kill's time is.
-    pub respawned: Option<bool>,
+/// What is known now about those `report` names.
+pub(super) fn now(report: &OomReport) -> Now {
+    // A process table that cannot be read leaves this part empty; the report itself stands.
+    let alive = processes(0).unwrap_or_default();
+    let group = report.memcg.as_ref().and_then(|memcg| memcg.oom_memcg.as_deref()).and_then(group_memory);
+    join(report, &alive, group)
 }
 
-/// What is known now of those a report names.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Now {
-    /// Processes called like the victim, the fattest first.
-    pub siblings: Vec<Sibling>,
-    /// The cgroup that was full.
-    pub group: Option<GroupMemory>,
-    /// Commands to go on with.
-    pub next: Vec<String>,
-}
-
-impl Now {
-    /// What is known now about those `report` names.
-    pub fn of(report: &OomReport) -> Now {
-        // A process table that cannot be read leaves this part empty; the report itself stands.
-        let alive = processes(0).unwrap_or_default();
-        let group = report.memcg.as_ref().and_then(|memcg| memcg.oom_memcg.as_deref()).and_then(group_memory);
-        Now::join(report, &alive, group)
-    }
-
-    fn join(report: &OomReport, alive: &[ProcessRow], group: Option<GroupMemory>) -> Now {
-        const MOST: usize = 20;
-        let name = report.victim.as_ref().map(|victim| victim.name.as_str()).unwrap_or("");
-        let named = alive.iter().filter(|row| !name.is_empty() && row.name == name);
-        let killed_at = report.when.utc;
-        let siblings: Vec<Sibling> = named
-            .take(MOST)
-            .map(|row| Sibling {
-                pid: row.pid,
-                ppid: row.ppid,
-                rss: row.rss,
-                respawned: killed_at.map(|killed_at| row.start_time >= killed_at),
-            })
-            .collect();
-        let next = next(report, alive, &siblings, group.is_some());
-        Now { siblings, group, next }
+fn join(report: &OomReport, alive: &[ProcessRow], group: Option<GroupMemory>) -> Now {
+    const MOST: usize = 20;
+    let name = report.victim.as_ref().map(|victim| victim.name.as_str()).unwrap_or("");
+    let named = alive.iter().filter(|row| !name.is_empty() && row.name == name);
+    let killed_at = report.when.utc;
+    let siblings: Vec<Sibling> = named
+        .take(MOST)
+        .map(|row| Sibling {
+            pid: row.pid,
+            ppid: row.ppid,
+            rss: row.rss,
+            respawned: killed_at.map(|killed_at| row.start_time >= killed_at),
+        })
+        .collect();
+    let next = next(report, alive, &siblings, group.is_some());
+    Now {
+        siblings,
+        group_usage: group.map(|group| group.usage),
+        group_limit: group.and_then(|group| group.limit),
+        next,
     }
 }
 
@@ -90,6 +69,7 @@ fn is_named_alike(alive: &[ProcessRow], ppid: i32, siblings: &[Sibling]) -> bool
 mod tests {
     use super::*;
     use crate::oom::report::Victim;
+    use crate::units::ByteCount;
 
     fn row(pid: i32, ppid: i32, name: &str, started: i64) -> ProcessRow {
         ProcessRow {
@@ -124,7 +104,7 @@ mod tests {
     fn a_worker_leads_to_the_children_of_its_master() {
         let alive =
             [row(30, 20, "nginx", 1500), row(20, 1, "nginx", 10), row(31, 20, "nginx", 900), row(5, 1, "sh", 1)];
-        let now = Now::join(&killed("nginx"), &alive, None);
+        let now = join(&killed("nginx"), &alive, None);
         assert_eq!(
             now.siblings.iter().map(|s| (s.pid, s.respawned)).collect::<Vec<_>>(),
             [(30, Some(true)), (20, Some(false)), (31, Some(false))]
@@ -134,8 +114,8 @@ mod tests {
 
     #[test]
     fn a_single_heir_is_named_and_nobody_else() {
-        let now = Now::join(&killed("mysqld"), &[row(40, 1, "mysqld", 2000)], None);
+        let now = join(&killed("mysqld"), &[row(40, 1, "mysqld", 2000)], None);
         assert_eq!(now.next, ["leakscope 40"]);
-        assert_eq!(Now::join(&killed("gone"), &[row(40, 1, "mysqld", 2000)], None), Now::default());
+        assert_eq!(join(&killed("gone"), &[row(40, 1, "mysqld", 2000)], None), Now::default());
     }
 }

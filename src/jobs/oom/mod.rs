@@ -8,11 +8,10 @@ mod log;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-pub use alive::{Now, Sibling};
-
 use super::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::oom::{OomReport, read_reports};
+use crate::report::oom_model::Now;
 use kernel_log::KernelLog;
 
 /// Where the log is.
@@ -103,7 +102,7 @@ fn from_kernel(request: &Oom, context: &Context, each: &mut Each) -> Result<u64>
             let booted = ring.booted();
             let count = read(&mut ring, "/dev/kmsg", request.last, &mut |report| {
                 let report = kernel_log::dated(report, booted);
-                each(&report, Some(&Now::of(&report)))
+                each(&report, Some(&alive::now(&report)))
             })?;
             if count > 0 {
                 return Ok(count);
@@ -116,7 +115,7 @@ fn from_kernel(request: &Oom, context: &Context, each: &mut Each) -> Result<u64>
         Some(mut journal) => {
             (context.remark)("no report in /dev/kmsg, reading the journal");
             let found = read(&mut journal, "the journal", request.last, &mut |report| {
-                let now = Now::of(&report);
+                let now = alive::now(&report);
                 each(&report, Some(&now))
             });
             log::end(journal);
@@ -135,7 +134,7 @@ fn follow(context: &Context, each: &mut Each) -> Result<u64> {
     let outcome = ring.follow(&mut || context.progress.interrupted(), &mut |report| {
         count += 1;
         let report = kernel_log::dated(report, booted);
-        each(&report, Some(&Now::of(&report)))
+        each(&report, Some(&alive::now(&report)))
     });
     context.progress.end();
     outcome.map(|()| count)

@@ -78,7 +78,7 @@ fn find_kill(text: &str) -> Option<(usize, bool)> {
     let before = &text[..at];
     for (words, done) in [("Killed p", true), ("Kill p", false), ("kill p", false)] {
         if before.ends_with(words) {
-            return Some((at + 1 - words.len(), done));
+            return Some((at - words.len(), done));
         }
     }
     // “process” can occur earlier in a message that quotes the kernel's.

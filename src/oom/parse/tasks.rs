@@ -50,7 +50,8 @@ fn columns_by_count(numbers: &[i64]) -> Option<&'static [&'static str]> {
         7 if numbers[4] >= 4096 && numbers[4] % 4096 == 0 => {
             Some(&["uid", "tgid", "total_vm", "rss", "pgtables_bytes", "swapents", "oom_score_adj"])
         }
-        7 if (-17..=15).contains(&numbers[5]) && numbers[5] != 0 => {
+        // oom_adj is the seventeenths of oom_score_adj: neither is 0 without the other.
+        7 if (-17..=15).contains(&numbers[5]) && numbers[5].signum() * numbers[6].signum() > 0 => {
             Some(&["uid", "tgid", "total_vm", "rss", "cpu", "oom_adj", "oom_score_adj"])
         }
         7 => Some(&["uid", "tgid", "total_vm", "rss", "nr_ptes", "swapents", "oom_score_adj"]),

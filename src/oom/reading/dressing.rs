@@ -51,6 +51,10 @@ pub fn strip(raw: &str) -> Line<'_> {
         if line.foreign {
             break;
         }
+        // The blanks at the ends of a part belong between it and the next.
+        if line.fragment != Fragment::Whole {
+            return line;
+        }
     }
     line.text = line.text.trim();
     line
@@ -120,7 +124,9 @@ fn numbered(text: &str) -> Option<&str> {
 fn from_grep(text: &str) -> Option<&str> {
     let colon = text.as_bytes().iter().take(120).position(|b| *b == b':' || *b == b' ').filter(|at| *at > 0)?;
     let rest = text[colon..].strip_prefix(':')?;
-    let begins = rest.starts_with('<') || rest.starts_with('[') || wall_clock(rest).is_some();
+    let bracketed = rest.strip_prefix('[').and_then(|inside| inside.split_once(']')).map(|(inside, _)| inside.trim());
+    let timed = bracketed.is_some_and(|inside| is_uptime(inside) || wall_clock(inside).is_some());
+    let begins = timed || rest.starts_with('<') || wall_clock(rest).is_some();
     let number = digits(text) == colon;
     let rest_is_time = number && wall_clock(text).is_some();
     (begins && !rest_is_time && !text.starts_with('[')).then_some(rest)

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 
 use crate::oom::parse::fields::COMM_LENGTH;
 use crate::oom::reading::dressing::{Line, strip, wall_clock};
@@ -70,8 +70,11 @@ const MARKS: [(&str, Cut); 42] = [
     ("oom_reaper: reaped", Cut::Before),
 ];
 
-static SEARCH: LazyLock<Option<AhoCorasick>> =
-    LazyLock::new(|| AhoCorasick::new(MARKS.iter().map(|(words, _)| words)).ok());
+static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let words = MARKS.iter().map(|(words, _)| words);
+    // The longer words must win over the `[` inside them.
+    AhoCorasickBuilder::new().match_kind(MatchKind::LeftmostLongest).build(words).ok()
+});
 
 /// Hands out the messages in `line`, in their order.
 pub(super) fn split(line: &Line<'_>, each: &mut dyn FnMut(&Line<'_>)) {

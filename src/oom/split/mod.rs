@@ -4,6 +4,7 @@
 
 mod draft;
 mod finish;
+mod kill_part;
 mod memory_part;
 
 use std::collections::VecDeque;
@@ -154,7 +155,10 @@ impl Splitter {
                 return false;
             }
             Fact::Kill(kill) => return self.kill(&kill, line),
-            Fact::OomKill(oom_kill) => self.open(Draft::awaits_choice, stamp).oom_kill(&oom_kill, line.text),
+            Fact::OomKill(oom_kill) => match oom_kill.pid.and_then(|pid| self.earlier_expecting(pid)) {
+                Some(earlier) => earlier.oom_kill(&oom_kill, line.text),
+                None => self.open(Draft::awaits_choice, stamp).oom_kill(&oom_kill, line.text),
+            },
             Fact::NoKillable => {
                 let draft = self.open(|draft| !draft.has_kill() && !draft.report.no_killable, stamp);
                 draft.report.no_killable = true;
@@ -229,6 +233,12 @@ impl Splitter {
         known
     }
 
+    /// The report before, where a kill of `pid` must be that one's.
+    fn earlier_expecting(&mut self, pid: i64) -> Option<&mut Draft> {
+        let is_currents = self.current.as_ref().is_some_and(|draft| draft.expects(pid));
+        self.earlier.as_mut().filter(|draft| !is_currents && draft.expects(pid))
+    }
+
     fn kill(&mut self, kill: &KillLine<'_>, line: &Line<'_>) -> bool {
         if kill.sharing {
             let Some(draft) = self.current.as_mut() else { return false };
@@ -243,9 +253,7 @@ impl Splitter {
             self.recent_kills.push_back((kill.pid, kill.name.to_owned()));
             self.recent_kills.forget_oldest(64);
         }
-        if let Some(earlier) = self.earlier.as_mut().filter(|draft| draft.expects(kill.pid))
-            && !self.current.as_ref().is_some_and(|draft| draft.expects(kill.pid))
-        {
+        if let Some(earlier) = self.earlier_expecting(kill.pid) {
             earlier.kill(kill, line.text);
             return true;
         }

@@ -23,7 +23,7 @@ mod tests;
 use jiff::tz::TimeZone;
 
 use super::Document;
-use crate::jobs::oom::Now;
+use super::oom_model::Now;
 use crate::oom::OomReport;
 
 /// How text should look.

@@ -7,13 +7,12 @@ use super::number;
 use super::oom_words;
 use super::page::Page;
 use super::table::{Align, Table};
-use crate::jobs::oom::Now;
 use crate::oom::OomReport;
 use crate::oom::amount::Amount;
 use crate::oom::cause::{CauseKind, View};
 use crate::oom::memory::Zone;
 use crate::oom::report::{Outcome, Task};
-use crate::report::oom_model::{self, outcome_word};
+use crate::report::oom_model::{self, Now, outcome_word};
 use crate::units::ByteCount;
 
 /// Processes shown; the whole table is in the JSON.
@@ -266,7 +265,7 @@ fn cells(task: &Task, most: ByteCount, with_swap: bool, report: &OomReport, styl
 
 fn alive(now: Option<&Now>, page: &mut Page) {
     let Some(now) = now else { return };
-    if now.siblings.is_empty() && now.group.is_none() && now.next.is_empty() {
+    if now.siblings.is_empty() && now.group_usage.is_none() && now.next.is_empty() {
         return;
     }
     page.blank();
@@ -279,10 +278,10 @@ fn alive(now: Option<&Now>, page: &mut Page) {
         let dot = page.dot();
         page.field_facts(facts, dot);
     }
-    if let Some(group) = now.group {
-        let limit = group.limit.map_or(" and no limit".to_owned(), |limit| format!(" of {limit}"));
+    if let Some(usage) = now.group_usage {
+        let limit = now.group_limit.map_or(" and no limit".to_owned(), |limit| format!(" of {limit}"));
         page.begin_field("cgroup");
-        page.field_line(Line::of(Paint::Plain, format!("uses {}{limit} now", group.usage)));
+        page.field_line(Line::of(Paint::Plain, format!("uses {usage}{limit} now")));
     }
     if !now.next.is_empty() {
         page.begin_field("next");
