@@ -11,6 +11,7 @@ pub mod explain;
 pub mod growth;
 pub mod jobs;
 pub mod memory;
+pub mod oom;
 pub mod progress;
 pub mod report;
 pub mod scan;

@@ -86,6 +86,8 @@ pub enum Command {
     Hex(HexArgs),
     /// What is permitted, and what to do about the rest
     Doctor(DoctorArgs),
+    /// What the kernel said when memory ran out, decoded and explained
+    Oom(OomArgs),
     /// Start a small leak and inspect it
     Demo(DemoArgs),
 }
@@ -344,6 +346,32 @@ fn pattern(text: &str) -> Result<Pattern, String> {
 pub struct DoctorArgs {
     /// A pid, a process name, children:PID or cgroup:PATH
     pub target: Option<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Without FILE the kernel's own log is read, then the journal. Any dressing will do: dmesg, syslog, journalctl
+in any form, mails, text from web pages, .gz.
+
+Examples:
+  leakscope oom                       the kills on this machine
+  leakscope oom /var/log/kern.log.1 --last 1
+  dmesg | leakscope oom - --verbose
+  leakscope oom --follow              kills as they happen"
+)]
+pub struct OomArgs {
+    /// A kernel log, - for standard input
+    #[arg(value_name = "FILE|-")]
+    pub log: Option<PathBuf>,
+    /// Explain each flag and term
+    #[arg(long, short)]
+    pub verbose: bool,
+    /// Print kills as they happen, until interrupted
+    #[arg(long, short, conflicts_with = "log")]
+    pub follow: bool,
+    /// Only the last so many reports
+    #[arg(long, short = 'n', value_name = "COUNT", conflicts_with = "follow", value_parser = clap::value_parser!(u32).range(1..))]
+    pub last: Option<u32>,
 }
 
 #[derive(Args, Debug)]

@@ -5,6 +5,7 @@ mod args;
 mod console;
 mod exit;
 mod interrupt;
+mod oom;
 mod plan;
 mod shorthand;
 mod surroundings;
@@ -24,7 +25,7 @@ use clap::error::ErrorKind as ClapKind;
 
 use self::args::{ColorChoice, Command, CommandLine, DemoArgs};
 use self::console::Console;
-use self::plan::{Output, Plan};
+use self::plan::{OomPlan, Output, Plan, Voice};
 use self::surroundings::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jobs::{self, Context, Request};
@@ -40,23 +41,43 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
             jobs::demo::leak_until_stdin_closes();
             return ExitCode::from(exit::ANSWERED);
         }
+        Ok(Typed::Oom(plan)) => return ExitCode::from(kernel_log(&plan, &around)),
         Ok(Typed::Help(text)) => return ExitCode::from(written(io::stdout().write_all(text.as_bytes()), &around)),
         Err(error) => return ExitCode::from(refuse(&error, &around)),
     };
-    let interrupted = match interrupt::watch() {
-        Ok(interrupted) => interrupted,
-        Err(error) => {
-            let error = Error::new(ErrorKind::Failed, "cannot listen to", "Ctrl-C", error);
-            return ExitCode::from(refuse(&error, &around));
-        }
+    ExitCode::from(match listening(plan.voice) {
+        Ok(console) => carry_out(&plan, &console),
+        Err(error) => refuse(&error, &around),
+    })
+}
+
+/// A console that hears Ctrl-C.
+fn listening(voice: Voice) -> Result<Console> {
+    let unheard = |error| Error::new(ErrorKind::Failed, "cannot listen to", "Ctrl-C", error);
+    interrupt::watch().map(|interrupted| Console::new(voice, interrupted)).map_err(unheard)
+}
+
+fn kernel_log(plan: &OomPlan, around: &Surroundings) -> u8 {
+    let console = match listening(plan.voice) {
+        Ok(console) => console,
+        Err(error) => return refuse(&error, around),
     };
-    let console = Console::new(plan.voice, interrupted);
-    ExitCode::from(carry_out(&plan, &console))
+    let remark = |text: &str| console.note(text);
+    let context = Context {
+        progress: &console,
+        remark: &remark,
+        max_memory: plan.max_memory,
+        max_memory_is_hard: false,
+        redact: false,
+    };
+    oom::carry_out(plan, &context, &console)
 }
 
 /// What was typed asks for.
 enum Typed {
     Plan(Box<Plan>),
+    /// To read a kernel log.
+    Oom(Box<OomPlan>),
     /// Help or the version, ready to print.
     Help(String),
     /// To be the child that `demo` looks at.
@@ -67,6 +88,9 @@ fn read(words: Vec<OsString>, around: &Surroundings) -> Result<Typed> {
     let words = shorthand::expand(words)?;
     match CommandLine::try_parse_from(&words) {
         Ok(CommandLine { command: Command::Demo(DemoArgs { leak: true, .. }), .. }) => Ok(Typed::Leak),
+        Ok(CommandLine { command: Command::Oom(typed), common }) => {
+            plan::oom(typed, &common, around).map(|plan| Typed::Oom(Box::new(plan)))
+        }
         Ok(typed) => plan::plan(typed, around).map(|plan| Typed::Plan(Box::new(plan))),
         Err(error) if matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion) => {
             let text = error.render();

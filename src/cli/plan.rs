@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::args::{ColorChoice, Command, CommandLine, HexArgs, InspectArgs, PartArgs, ScanArgs};
+use super::args::{ColorChoice, Command, CommandLine, Common, HexArgs, InspectArgs, OomArgs, PartArgs, ScanArgs};
 use super::surroundings::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jobs::{self, Part, Request, Selector, Subject};
@@ -33,6 +33,44 @@ pub struct Plan {
     pub voice: Voice,
     /// Whether a leak found shows in the exit code.
     pub exit_code: bool,
+}
+
+/// All that was decided about reading a kernel log, whose answer is written while it is read.
+#[derive(Clone, Debug)]
+pub struct OomPlan {
+    /// What to do.
+    pub request: jobs::oom::Oom,
+    /// Explain flags and terms.
+    pub verbose: bool,
+    /// What leakscope may use.
+    pub max_memory: ByteCount,
+    /// As JSON, else as text.
+    pub json: bool,
+    /// How text looks.
+    pub style: Style,
+    /// How to speak on stderr.
+    pub voice: Voice,
+}
+
+/// Decides about a kernel log.
+pub fn oom(typed: OomArgs, common: &Common, around: &Surroundings) -> Result<OomPlan> {
+    if common.redact {
+        return Err(refuse_redaction("oom", "a kernel log holds names and sizes only"));
+    }
+    let log = match typed.log {
+        None => jobs::oom::Log::Kernel,
+        Some(path) if path.as_os_str() == "-" => jobs::oom::Log::Stdin,
+        Some(path) => jobs::oom::Log::File(path),
+    };
+    let last = typed.last.and_then(|last| usize::try_from(last).ok());
+    Ok(OomPlan {
+        request: jobs::oom::Oom { log, follow: typed.follow, last },
+        verbose: typed.verbose,
+        max_memory: common.max_memory.unwrap_or(MAX_MEMORY),
+        json: common.json,
+        style: style(common.color, around),
+        voice: voice(common.quiet, common.color, around),
+    })
 }
 
 /// How to write the answer.
@@ -64,13 +102,7 @@ pub fn plan(typed: CommandLine, around: &Surroundings) -> Result<Plan> {
     let CommandLine { command, common } = typed;
     let exit_code = matches!(&command, Command::Inspect(inspect) if inspect.exit_code);
     let request = request(command, common.redact)?;
-    let style = Style {
-        width: if around.stdout_terminal { around.columns() } else { Style::plain().width },
-        color: colored(common.color, around.stdout_terminal, around),
-        unicode: around.stdout_terminal && around.has_blocks(),
-        whole: !around.stdout_terminal,
-        zone: around.zone.clone(),
-    };
+    let style = style(common.color, around);
     Ok(Plan {
         request,
         max_memory: common.max_memory.unwrap_or(MAX_MEMORY),
@@ -79,6 +111,16 @@ pub fn plan(typed: CommandLine, around: &Surroundings) -> Result<Plan> {
         voice: voice(common.quiet, common.color, around),
         exit_code,
     })
+}
+
+fn style(color: ColorChoice, around: &Surroundings) -> Style {
+    Style {
+        width: if around.stdout_terminal { around.columns() } else { Style::plain().width },
+        color: colored(color, around.stdout_terminal, around),
+        unicode: around.stdout_terminal && around.has_blocks(),
+        whole: !around.stdout_terminal,
+        zone: around.zone.clone(),
+    }
 }
 
 /// How to speak on stderr.
@@ -130,6 +172,7 @@ fn request(command: Command, redact: bool) -> Result<Request> {
         }
         Command::Hex(_) if redact => return Err(refuse_redaction("hex", "it shows bytes as they are")),
         Command::Hex(typed) => Request::Hex(hex(typed)?),
+        Command::Oom(_) => return Err(usage("oom", "it has a plan of its own")),
         Command::Doctor(typed) => Request::Doctor(jobs::Doctor { selector: typed.target.map(one) }),
     })
 }

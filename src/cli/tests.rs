@@ -34,7 +34,7 @@ fn words(text: &str) -> Vec<OsString> {
 fn planned_in(text: &str, around: &Surroundings) -> Plan {
     match read(words(text), around) {
         Ok(Typed::Plan(plan)) => *plan,
-        Ok(Typed::Help(_) | Typed::Leak) => panic!("{text} is no plan"),
+        Ok(Typed::Help(_) | Typed::Leak | Typed::Oom(_)) => panic!("{text} is no plan"),
         Err(error) => panic!("{text}: {error}"),
     }
 }
@@ -244,4 +244,20 @@ fn a_name_that_no_process_has_may_be_a_command() {
     assert_eq!(line, "cannot find scna: no process has that name; did you mean the command “scan”?");
     assert_eq!(told(gone(), &planned("nginx").request).hint(), None);
     assert_eq!(told(gone(), &planned("map scna").request).hint(), None);
+}
+
+#[test]
+fn a_kernel_log_is_read_from_where_it_was_said() {
+    let plan = |text: &str| match read(words(text), &nowhere()) {
+        Ok(Typed::Oom(plan)) => *plan,
+        _ => panic!("{text} is no plan for a kernel log"),
+    };
+    assert_eq!(plan("oom").request.log, jobs::oom::Log::Kernel);
+    assert_eq!(plan("oom -").request.log, jobs::oom::Log::Stdin);
+    let typed = plan("oom kern.log --last 2 --json --verbose");
+    assert_eq!(typed.request.log, jobs::oom::Log::File("kern.log".into()));
+    assert_eq!(typed.request.last, Some(2));
+    assert!(typed.json && typed.verbose);
+    assert!(plan("oom --follow").request.follow);
+    refused("oom --follow kern.log");
 }

@@ -9,6 +9,7 @@ mod hex;
 mod inspect;
 mod map;
 mod observe;
+pub mod oom;
 mod request;
 mod scan;
 mod storing;

@@ -5,6 +5,7 @@
 pub mod escape;
 pub mod json;
 mod model;
+pub mod oom_model;
 pub mod redact;
 pub mod text;
 

@@ -7,6 +7,7 @@ mod cgroup;
 pub(crate) mod child;
 #[cfg(test)]
 pub(crate) mod false_tree;
+mod group_memory;
 mod identity;
 mod limits;
 mod looking;
@@ -26,6 +27,7 @@ mod roots;
 mod stat;
 
 pub use access::{Access, Check, machine_access};
+pub use group_memory::{GroupMemory, group_memory};
 pub use identity::Identity;
 pub use limits::{Limit, LimitEffect, LimitKind};
 pub use machine::{MachineMemory, machine_memory};

@@ -10,6 +10,8 @@ mod inspect;
 mod line;
 mod map;
 mod number;
+mod oom;
+mod oom_words;
 mod page;
 mod table;
 mod target;
@@ -21,6 +23,8 @@ mod tests;
 use jiff::tz::TimeZone;
 
 use super::Document;
+use super::oom_model::Now;
+use crate::oom::OomReport;
 
 /// How text should look.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +51,11 @@ impl Style {
     fn ellipsis(&self) -> &'static str {
         if self.unicode { "…" } else { "..." }
     }
+}
+
+/// One report of the kernel's OOM killer as text; `now` is what is alive of it, `verbose` explains flags and terms.
+pub fn oom(report: &OomReport, now: Option<&Now>, verbose: bool, style: &Style) -> String {
+    oom::render(report, now, verbose, style)
 }
 
 /// `document` as text, with a line feed at its end.
