@@ -190,12 +190,8 @@ impl Runs {
             }
             let words = text(between);
             if words.len() >= MIN_RUN && words.iter().any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80) {
-                let (at, size) = (addr.plus(ByteCount(between.start as u64)), between.len());
-                if size == words.len() {
-                    self.text.add(at, words);
-                } else {
-                    self.text.add_sized(at, words, ByteCount(size as u64));
-                }
+                let at = addr.plus(ByteCount(between.start as u64));
+                self.text.add_sized(at, words, ByteCount(between.len() as u64));
             }
         }
         self.json_bytes += ByteCount(records as u64);

@@ -50,6 +50,10 @@ impl Target {
         if pid <= 0 {
             return Err(Error::new(ErrorKind::Usage, OPENING, format!("pid {pid}"), "pids are positive numbers"));
         }
+        if *roots == Roots::real() && !roots.proc.join("self").exists() {
+            return Err(Error::new(ErrorKind::Failed, OPENING, format!("pid {pid}"), "/proc shows no processes")
+                .with_hint("run: mount -t proc proc /proc"));
+        }
         let directory = open_directory(&roots.proc.join(pid.to_string())).map_err(|error| {
             let is_hidden = is_gone(&error) && *roots == Roots::real() && exists(pid);
             refusal(pid, &if is_hidden { io::Error::from_raw_os_error(libc::EACCES) } else { error })
