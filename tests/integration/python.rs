@@ -11,7 +11,6 @@ fn sessions_that_are_kept_are_named() {
     };
     patient.tell("go");
     let value = leakscope(["inspect", &patient.target(), "--for", "4s", "--json"]).run().json();
-    patient.tell("stop");
     let kind = value["verdict"]["kind"].as_str().unwrap_or("");
     assert!(["growing", "leak"].contains(&kind), "{:#}", value["verdict"]);
     let first = groups(&value).iter().find(|group| group["kind"] == "json").expect("a json group");
