@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::copying::{How, check_interrupted, scan_options, take, take_live};
 use super::observe::Observation;
+use super::scope::{Scope, beyond, held, joined, sample};
 use super::subject::{hint_at_worker, open_one, spans_of, target_row};
 use super::{Context, Inspect, MethodChoice, Part, storing};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{self, Facts, Notice, TimeToLimit, Worker};
 use crate::growth::{Choice, RegionGrowth, Series, choose, region_growth};
+use crate::progress::Silent;
 use crate::report::{self, Content, Document, LimitRow, RegionRow, Snapshot, Suspect};
 use crate::scan::{ScanResult, Scanner};
 use crate::space::AddressMap;
@@ -27,8 +29,6 @@ const LONGEST_WARM_UP: Duration = Duration::from_millis(1500);
 const SAMPLES: u32 = 40;
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
-/// The most that is scanned at the start of a window: more would outlast it.
-const FIRST_SCAN: ByteCount = ByteCount::mib(4096);
 
 /// Examines one process.
 ///
@@ -60,13 +60,15 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
     let map = seen.map();
     let growth = region_growth(&seen.looks);
     let choice = suspect(request.part, &map, &growth, target)?;
-    let spans = wanted(request.part, &map, choice.as_ref());
-    if !first.as_ref().is_some_and(|first| first.covers(&spans)) {
-        scanner = Scanner::new(&map, Some(&names), scan_options(context));
-    } else {
-        scanner.begin_second();
+    let all = wanted(request.part, first.scope, &map, choice.as_ref());
+    let spans = first.again(&all);
+    let there = held(&map, &all);
+    if spans != all && there > ByteCount::ZERO {
+        let scanned = ByteCount(spans.iter().map(|span| span.size().0).sum::<u64>().min(there.0));
+        notices.push(Notice::PartialScan { scanned, of: there });
     }
-    let between = first.filter(|first| first.covers(&spans)).map(|first| last_look(&seen).saturating_sub(first.at));
+    scanner.begin_second();
+    let between = Some(last_look(&seen).saturating_sub(first.at));
     let mut snapshot = None;
     let mut content = None;
     if !spans.is_empty() {
@@ -77,7 +79,9 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
         content = Some(scanner.finish());
     }
     if let (Some(folder), Some(snapshot)) = (&request.dump_dir, &mut snapshot) {
-        keep(target, folder, &spans, snapshot, context)?;
+        let suspect = choice.as_ref().and_then(|choice| map.regions.get(choice.region));
+        let suspect = suspect.map(|region| region.parts.clone()).unwrap_or_default();
+        keep(target, folder, &suspect, snapshot, context)?;
     }
     let findings = Findings { target, request, seen, map, growth, choice, content, between, snapshot, notices };
     Ok(findings.answer(context))
@@ -86,13 +90,16 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
 /// What the first scan looked at, and when.
 struct FirstScan {
     at: Duration,
-    spans: Vec<Span>,
+    scope: Scope,
+    /// All that was to be looked at, and the part of it that was.
+    asked: Vec<Span>,
+    scanned: Vec<Span>,
 }
 
 impl FirstScan {
-    /// Whether it looked at (an earlier state of) `spans`.
-    fn covers(&self, spans: &[Span]) -> bool {
-        spans.iter().any(|span| self.spans.iter().any(|first| first.overlaps(*span)))
+    /// What to look at the second time of `all`: the same, and whatever is new.
+    fn again(&self, all: &[Span]) -> Vec<Span> {
+        if self.asked == self.scanned { all.to_vec() } else { joined(&self.scanned, &beyond(all, &self.asked)) }
     }
 }
 
@@ -108,7 +115,7 @@ fn watch(
     seen: &mut Observation<'_>,
     scanner: &mut Scanner<'_>,
     context: &Context,
-) -> Result<Option<FirstScan>> {
+) -> Result<FirstScan> {
     let window = request.window;
     let stopped = || context.progress.interrupted();
     let tick = |passed: Duration| context.progress.advance(ByteCount(passed.as_millis() as u64));
@@ -117,37 +124,24 @@ fn watch(
     seen.run_until(warm_up, &stopped, &tick)?;
     let map = seen.map();
     let choice = choose(&map.regions, &region_growth(&seen.looks));
-    let spans = wanted(request.part, &map, choice.as_ref());
-    let size = held(&map, &spans);
-    let at = last_look(seen);
-    let first = thread::scope(|scope| {
+    let scope = Scope::of(&map);
+    let asked = wanted(request.part, scope, &map, choice.as_ref());
+    let scanned = sample(&asked, held(&map, &asked));
+    let first = FirstScan { at: last_look(seen), scope, asked, scanned };
+    let quiet = Context { progress: &Silent, ..*context };
+    thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             seen.run_until(window, &stopped, &tick)?;
             Ok::<Duration, Error>(seen.elapsed())
         });
-        let first = (size <= FIRST_SCAN && !spans.is_empty())
-            .then(|| first_scan(target, &map, spans, at, scanner, context))
-            .transpose();
+        let scanned = take_live(target, &map, &first.scanned, scanner, &quiet);
         let watched = watcher.join().unwrap_or_else(|_| Err(broken(target)));
-        watched.and(first)
+        watched.and(scanned)
     })?;
     check_interrupted(context)?;
     context.progress.end();
     seen.end()?;
     Ok(first)
-}
-
-fn first_scan(
-    target: &Target,
-    map: &AddressMap,
-    spans: Vec<Span>,
-    at: Duration,
-    scanner: &mut Scanner<'_>,
-    context: &Context,
-) -> Result<FirstScan> {
-    let quiet = Context { progress: &crate::progress::Silent, ..*context };
-    take_live(target, map, &spans, scanner, &quiet)?;
-    Ok(FirstScan { at, spans })
 }
 
 /// When the address space was last looked at. What grew after that lies outside of the spans that look gave, however
@@ -158,11 +152,6 @@ fn last_look(seen: &Observation<'_>) -> Duration {
 
 fn broken(target: &Target) -> Error {
     Error::new(ErrorKind::Failed, "cannot watch", target.subject(), "the watching thread failed")
-}
-
-fn held(map: &AddressMap, spans: &[Span]) -> ByteCount {
-    let touched = |region: &&crate::space::Region| spans.iter().any(|span| region.overlaps(*span));
-    map.regions.iter().filter(touched).map(|region| region.footprint.held()).sum()
 }
 
 /// The suspect: what was typed, else what the growth says.
@@ -177,11 +166,10 @@ fn suspect(part: Part, map: &AddressMap, growth: &[RegionGrowth], target: &Targe
 }
 
 /// The spans to look into.
-fn wanted(part: Part, map: &AddressMap, choice: Option<&Choice>) -> Vec<Span> {
-    match (part, choice.and_then(|choice| map.regions.get(choice.region))) {
-        (Part::Span(span), _) => vec![span],
-        (Part::Suspect, region) => region.map(|region| region.parts.clone()).unwrap_or_default(),
-        (part, _) => spans_of(part, map, "").unwrap_or_default(),
+fn wanted(part: Part, scope: Scope, map: &AddressMap, choice: Option<&Choice>) -> Vec<Span> {
+    match part {
+        Part::Suspect => scope.spans(map, choice),
+        part => spans_of(part, map, "").unwrap_or_default(),
     }
 }
 

@@ -12,6 +12,7 @@ mod observe;
 pub mod oom;
 mod request;
 mod scan;
+mod scope;
 mod storing;
 mod subject;
 mod top;

@@ -188,7 +188,7 @@ pub struct Dump {
 pub struct Scan {
     /// What.
     pub subject: Subject,
-    /// Which part; of a file all where not typed, of a process the suspect.
+    /// Which part; of a file all where not typed, of a process all private memory.
     pub part: Option<Part>,
     /// Groups at most.
     pub top: usize,

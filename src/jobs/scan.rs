@@ -5,8 +5,9 @@ use std::io;
 use std::path::Path;
 
 use super::copying::{How, cautions, check_interrupted, scan_options, take};
+use super::scope::Scope;
 use super::subject::{hint_at_worker, open_one, spans_of, target_row};
-use super::{Context, MethodChoice, Part, Scan, Selector, Subject};
+use super::{Context, MethodChoice, Scan, Selector, Subject};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Notice;
@@ -33,7 +34,10 @@ fn scan_target(selector: &Selector, request: &Scan, context: &Context) -> Result
     hint_at_worker(&target, context);
     target.access().require_memory_read(&target)?;
     let map = target.smaps()?;
-    let spans = spans_of(request.part.unwrap_or(Part::Suspect), &map, &target.subject())?;
+    let spans = match request.part {
+        Some(part) => spans_of(part, &map, &target.subject())?,
+        None => Scope::Private.spans(&map, None),
+    };
     let open = |mapping: &_| target.mapped_file(mapping);
     let names = Symbols::load(&map, &open);
     let mut scanner = Scanner::new(&map, Some(&names), scan_options(context));

@@ -182,7 +182,10 @@ fn capability_of_machine(ours: &Ours) -> Check {
     if ours.has_ptrace_capability {
         return pass("CAP_SYS_PTRACE", "we have it: processes of all users can be investigated");
     }
-    let detail = format!("leakscope runs without CAP_SYS_PTRACE: only processes of uid {} can be investigated", ours.effective_uid);
+    let detail = format!(
+        "leakscope runs without CAP_SYS_PTRACE: only processes of uid {} can be investigated",
+        ours.effective_uid
+    );
     let remedy = if ours.container.is_some() { more_power(ours, "PID") } else { SETCAP.into() };
     fail("CAP_SYS_PTRACE", detail, Some(remedy))
 }
