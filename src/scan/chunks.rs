@@ -41,7 +41,7 @@ impl Chain {
 
     /// Looks at a word at `addr`, which is 8 above a multiple of 16. Words are shown in
     /// order of address; those whose value could not be a size may be left out. True where a chunk begins behind it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn look(&mut self, addr: u64, word: u64) -> bool {
         if addr < self.next {
             return false;

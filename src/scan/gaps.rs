@@ -8,6 +8,7 @@ use super::objects::Objects;
 use super::pointers::{Place, Pointers};
 use super::view::View;
 use crate::space::AddressMap;
+use crate::sys::cpu;
 
 /// Bits at multiples of 16, where allocations begin.
 const STARTS: u64 = 0x0001_0001_0001_0001;
@@ -91,9 +92,13 @@ impl Gaps {
 
     /// Counts the bytes of `view` from `from` to `to`, none of which are in a run.
     pub(super) fn stretch(&mut self, view: &View<'_>, from: usize, to: usize) {
-        if from >= to {
-            return;
+        if from < to {
+            cpu::tuned(|| self.blocks(view, from, to));
         }
+    }
+
+    #[inline(always)]
+    fn blocks(&mut self, view: &View<'_>, from: usize, to: usize) {
         self.told = view.address(from).0;
         let (first, last) = (from + view.pad, to + view.pad);
         for block in first / BLOCK..=(last - 1) / BLOCK {
@@ -117,7 +122,7 @@ impl Gaps {
         self.zero_before = false;
     }
 
-    #[inline]
+    #[inline(always)]
     fn block(&mut self, view: &View<'_>, block: usize, inside: u64) {
         let zero = view.masks.blocks[block].zero & inside;
         let size = if inside == u64::MAX { BLOCK as u64 } else { u64::from(inside.count_ones()) };
@@ -158,6 +163,7 @@ impl Gaps {
         self.counted.other += size - zero - pointers;
     }
 
+    #[inline(always)]
     fn is_behind_zero(&self, view: &View<'_>, block: usize) -> bool {
         match block.checked_sub(1) {
             Some(before) => view.masks.blocks[before].zero >> 56 == 0xff,
@@ -166,7 +172,7 @@ impl Gaps {
     }
 
     /// Looks at a word whose top bytes are zero. True where it is a pointer.
-    #[inline]
+    #[inline(always)]
     fn word(&mut self, view: &View<'_>, offset: usize) -> bool {
         let Some(word) = view.bytes.get(offset..).and_then(|rest| rest.first_chunk::<8>()) else { return false };
         let value = u64::from_le_bytes(*word);

@@ -81,6 +81,7 @@ pub(super) fn string_end(bytes: &[u8; LANE]) -> Option<usize> {
 /// The bytes of a block that are in valid two-, three- and four-byte sequences of UTF-8, as far as bit patterns tell
 /// (overlong forms and surrogates pass). `after` are the bytes behind the block, `spill` the bits that a sequence
 /// from the block before claimed here and, on return, what this one claims of the next.
+#[inline(always)]
 pub(super) fn sequences(bytes: &[u8; BLOCK], high: u64, after: &[u8], spill: &mut u64) -> u64 {
     let claimed = std::mem::take(spill);
     if high == 0 {
@@ -117,6 +118,7 @@ pub(super) fn sequences(bytes: &[u8; BLOCK], high: u64, after: &[u8], spill: &mu
 }
 
 /// Positions from which 8 set bits follow, in `mask` continued by `next`.
+#[inline(always)]
 pub(super) fn eight_following(mask: u64, next: u64) -> u64 {
     let wide = u128::from(mask) | (u128::from(next) << 64);
     let wide = wide & (wide >> 1);
@@ -125,6 +127,7 @@ pub(super) fn eight_following(mask: u64, next: u64) -> u64 {
 }
 
 /// Even positions from which 8 set even bits follow, in `mask` continued by `next`, odd bits of both being zero.
+#[inline(always)]
 pub(super) fn eight_even_following(mask: u64, next: u64) -> u64 {
     let wide = u128::from(mask) | (u128::from(next) << 64);
     let wide = wide & (wide >> 2);
@@ -133,6 +136,7 @@ pub(super) fn eight_even_following(mask: u64, next: u64) -> u64 {
 }
 
 /// The first bytes of aligned words all of whose bits are set.
+#[inline(always)]
 pub(super) fn whole_words(mask: u64) -> u64 {
     let mask = mask & (mask >> 1);
     let mask = mask & (mask >> 2);

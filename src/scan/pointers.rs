@@ -65,7 +65,7 @@ impl Pointers {
     }
 
     /// What `value` leads to, if anything.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&mut self, value: u64) -> Option<Place> {
         let granule = value >> GRANULE_BITS;
         let word = self.granules.get(granule as usize / 64)?;

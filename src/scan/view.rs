@@ -2,6 +2,7 @@
 //! Runs are maximal: where a window happens to end changes nothing. What runs hold is not asked here.
 
 use super::mask::{self, BLOCK, Classes, EVEN};
+use crate::sys::cpu;
 use crate::units::{Addr, ByteCount};
 
 /// Shortest run.
@@ -58,6 +59,11 @@ pub(super) struct Start {
 impl Masks {
     /// Classifies `bytes`, which begin at `addr`.
     pub(super) fn fill(&mut self, bytes: &[u8], addr: Addr) {
+        cpu::tuned(|| self.fill_all(bytes, addr));
+    }
+
+    #[inline(always)]
+    fn fill_all(&mut self, bytes: &[u8], addr: Addr) {
         let pad = (addr.0 & 15) as usize;
         self.blocks.clear();
         self.blocks.reserve((pad + bytes.len()) / BLOCK + 2);
@@ -74,6 +80,7 @@ impl Masks {
         self.blocks.push(Block::default());
     }
 
+    #[inline(always)]
     fn fill_blocks(&mut self, mut bytes: &[u8], spill: &mut u64) {
         while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
             self.push(block, rest, spill);
@@ -117,6 +124,7 @@ impl<'v> View<'v> {
     }
 
     /// Positions of a block at or behind `from`, a position in the masks.
+    #[inline(always)]
     fn behind(from: usize, block: usize) -> u64 {
         match from.saturating_sub(block * BLOCK) {
             0 => u64::MAX,
@@ -127,6 +135,11 @@ impl<'v> View<'v> {
 
     /// The first run that begins at `from` or behind it.
     pub(super) fn next_run(&self, from: usize) -> Option<Start> {
+        cpu::tuned(|| self.find_run(from))
+    }
+
+    #[inline(always)]
+    fn find_run(&self, from: usize) -> Option<Start> {
         let from = from + self.pad;
         for (block, pair) in self.masks.blocks.windows(2).enumerate().skip(from / BLOCK) {
             let (here, next) = (&pair[0], &pair[1]);

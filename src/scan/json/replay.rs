@@ -4,6 +4,7 @@
 use super::notes::{Notes, Stretch, Value};
 use super::skeleton::{self, Token, Tokens, VARIABLE};
 use super::token::{self, End, Scalar};
+use crate::sys::cpu;
 
 /// What stands between the values of a record.
 #[derive(Clone, Debug)]
@@ -51,6 +52,11 @@ impl Template {
 
     /// Reads the record at `start` where it is of this shape without whitespace, and returns its end.
     pub(super) fn read(&self, text: &[u8], start: usize, notes: &mut Notes) -> Option<usize> {
+        cpu::tuned(|| self.replay(text, start, notes))
+    }
+
+    #[inline(always)]
+    fn replay(&self, text: &[u8], start: usize, notes: &mut Notes) -> Option<usize> {
         notes.begin();
         let (mut at, mut from) = (start, 0);
         let values = self.pieces.len() - 1;
