@@ -139,12 +139,13 @@ static inline ulong_t argument(int argc, char **argv, int n, ulong_t otherwise) 
     ulong_t value = strtoul(argv[n], &end, 10);
     return *end == 'G' ? value << 30 : *end == 'M' ? value << 20 : *end == 'K' ? value << 10 : value;
 }
-/* `size` bytes of private memory with a hole of a page behind them, so that neighbours stay mappings of their own. */
+/* `size` bytes of private memory with a hole of a page on either side, so that neighbours stay mappings of their own. */
 static inline char *apart(size_t size) {
-    char *p = (char *)mmap(0, size + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *p = (char *)mmap(0, size + 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) _exit(9);
-    munmap(p + size, 4096);
-    return p;
+    munmap(p, 4096);
+    munmap(p + 4096 + size, 4096);
+    return p + 4096;
 }
 /* The record that most patients use: one shape, every value different. */
 static inline void put_json(void) {

@@ -77,7 +77,8 @@ impl Write for Bounded {
             return Ok(());
         }
         let room = NAME_LIMIT - self.0.len();
-        self.0.push_str(&text[..text.floor_char_boundary(room)]);
+        let cut = (0..=room).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        self.0.push_str(&text[..cut]);
         self.0.push('…');
         Err(fmt::Error)
     }

@@ -17,7 +17,7 @@ use crate::space::{AddressMap, Mapping};
 use crate::units::{Addr, ByteCount, Span};
 
 /// For the tables of all modules together.
-const MEMORY: ByteCount = ByteCount::mib(48);
+const MEMORY: ByteCount = ByteCount::mib(24);
 /// Answers kept; above this they are forgotten and looked up again.
 const ANSWERS: usize = 16 * 1024;
 const PAGE: u64 = 4096;

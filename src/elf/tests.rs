@@ -1,7 +1,7 @@
 //! Names in real programs, with and without their symbols, and in broken ones.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
@@ -151,8 +151,9 @@ proptest! {
 fn small_program() -> Vec<u8> {
     static PROGRAM: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
     let build = || {
-        let patient = Patient::start_cpp(OBJECTS, &["-pie"]);
-        std::fs::read(format!("/proc/{}/exe", patient.pid())).unwrap()
+        let mut bytes = Vec::new();
+        Names::of(&["-pie"]).target.proc_file("exe").unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
     };
     PROGRAM.get_or_init(build).clone()
 }

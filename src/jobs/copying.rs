@@ -32,8 +32,7 @@ pub struct Taken {
 /// The size of a scan's tables within what leakscope may use.
 pub fn scan_options(context: &Context) -> ScanOptions {
     let tables = ByteCount(context.max_memory.saturating_sub(OWN_NEEDS).0 / 2);
-    let usual = ScanOptions::default();
-    ScanOptions { max_memory: tables.min(usual.max_memory), ..usual }
+    ScanOptions { max_memory: tables.min(ScanOptions::default().max_memory) }
 }
 
 /// Feeds the bytes of `spans` to `scanner`.

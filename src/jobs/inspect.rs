@@ -66,7 +66,7 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
     } else {
         scanner.begin_second();
     }
-    let between = first.filter(|first| first.covers(&spans)).map(|first| seen.elapsed().saturating_sub(first.at));
+    let between = first.filter(|first| first.covers(&spans)).map(|first| last_look(&seen).saturating_sub(first.at));
     let mut snapshot = None;
     let mut content = None;
     if !spans.is_empty() {
@@ -119,14 +119,14 @@ fn watch(
     let choice = choose(&map.regions, &region_growth(&seen.looks));
     let spans = wanted(request.part, &map, choice.as_ref());
     let size = held(&map, &spans);
+    let at = last_look(seen);
     let first = thread::scope(|scope| {
-        let began = seen.elapsed();
         let watcher = scope.spawn(|| {
             seen.run_until(window, &stopped, &tick)?;
             Ok::<Duration, Error>(seen.elapsed())
         });
         let first = (size <= FIRST_SCAN && !spans.is_empty())
-            .then(|| first_scan(target, &map, spans, began, scanner, context))
+            .then(|| first_scan(target, &map, spans, at, scanner, context))
             .transpose();
         let watched = watcher.join().unwrap_or_else(|_| Err(broken(target)));
         watched.and(first)
@@ -141,15 +141,19 @@ fn first_scan(
     target: &Target,
     map: &AddressMap,
     spans: Vec<Span>,
-    began: Duration,
+    at: Duration,
     scanner: &mut Scanner<'_>,
     context: &Context,
 ) -> Result<FirstScan> {
     let quiet = Context { progress: &crate::progress::Silent, ..*context };
-    let taken = take_live(target, map, &spans, scanner, &quiet)?;
-    // Bytes are read evenly from began to end: on average they are of the middle.
-    let at = began + Duration::from_secs_f64(taken.snapshot.seconds / 2.0);
+    take_live(target, map, &spans, scanner, &quiet)?;
     Ok(FirstScan { at, spans })
+}
+
+/// When the address space was last looked at. What grew after that lies outside of the spans that look gave, however
+/// long their scan takes.
+fn last_look(seen: &Observation<'_>) -> Duration {
+    seen.looks.last().map_or(Duration::ZERO, |look| look.at)
 }
 
 fn broken(target: &Target) -> Error {

@@ -50,11 +50,11 @@ pub struct DumpResult {
     pub path: PathBuf,
     /// Its manifest.
     pub manifest_path: PathBuf,
-    /// Length of the file.
+    /// Bytes that are stored. With `hole_bytes` this is the length of the file.
     pub bytes: ByteCount,
-    /// Of these, in holes.
+    /// Bytes that are holes.
     pub hole_bytes: ByteCount,
-    /// Of these, left in swap.
+    /// Of the holes, left in swap.
     pub swapped_bytes: ByteCount,
     /// Stretches that could not be read or are not mapped; holes too.
     pub gaps: Vec<Span>,
@@ -85,7 +85,7 @@ pub fn dump(
     let began = Instant::now();
     let map = AddressMap { mappings: target.mappings()?, ..AddressMap::default() };
     let range = mapped_range(target, span, &map)?;
-    let plan = Plan::make(target, range, &map, options)?;
+    let plan = Plan::make(target, range, &map, options.include_swapped)?;
     let output = Output::create(path, options.force)?;
     let record = Output::create(&Manifest::path_for(path), options.force)?;
     output.expect_room(plan.disk + DISK_SLACK)?;
@@ -93,7 +93,7 @@ pub fn dump(
     let open = |mapping: &Mapping| target.mapped_file(mapping);
     let file = (output.file(), path);
     let image = Image::begin(file, range, &map, &open, plan.holes <= HASHED_HOLES, progress)?;
-    let taken = match plan.in_one_stop {
+    let taken = match plan.fits_one_stop(options, output.is_in_memory())? {
         true => in_one_stop(target, range, &map, options, image, progress)?,
         false => in_several_stops(target, range, &map, options, image, progress)?,
     };
@@ -110,7 +110,9 @@ fn mapped_range(target: &Target, span: Span, map: &AddressMap) -> Result<Span> {
     if span.is_empty() {
         return Err(Error::new(ErrorKind::Usage, action, target.subject(), "the range is empty"));
     }
-    let mapped: Vec<Span> = map.mappings.iter().map(|mapping| mapping.span).collect();
+    // `[vsyscall]` is the kernel's, in its half of the address space, and no file is long enough to reach it.
+    let reachable = |span: &Span| i64::try_from(span.end.0).is_ok();
+    let mapped: Vec<Span> = map.mappings.iter().map(|mapping| mapping.span).filter(reachable).collect();
     match within(&mapped, span).last() {
         Some(last) => Ok(Span::new(span.start, last.end)),
         None => Err(Error::new(ErrorKind::Failed, action, target.subject(), "nothing is mapped there")
@@ -120,24 +122,30 @@ fn mapped_range(target: &Target, span: Span, map: &AddressMap) -> Result<Span> {
 
 /// What was found out before anything is touched.
 struct Plan {
-    in_one_stop: bool,
+    /// Bytes to be copied.
+    need: ByteCount,
+    /// Bytes to be stored, at most.
     disk: ByteCount,
     holes: ByteCount,
 }
 
 impl Plan {
-    fn make(target: &Target, range: Span, map: &AddressMap, options: &DumpOptions) -> Result<Plan> {
+    fn make(target: &Target, range: Span, map: &AddressMap, include_swapped: bool) -> Result<Plan> {
         let residency = target.residency(range, map)?;
         let mut there = residency.present;
-        if options.include_swapped {
+        if include_swapped {
             there.extend(residency.swapped);
         }
         let there = joined(there);
         let need = total(&there);
         let disk = need + from_files(target, range, map, &there);
-        let allowed = options.max_memory.is_none_or(|limit| need <= limit);
-        let in_one_stop = allowed && is_affordable(need)?;
-        Ok(Plan { in_one_stop, disk, holes: range.size().saturating_sub(need) })
+        Ok(Plan { need, disk, holes: range.size().saturating_sub(need) })
+    }
+
+    /// Whether all can be copied into memory first. A file on tmpfs takes memory too.
+    fn fits_one_stop(&self, options: &DumpOptions, file_in_memory: bool) -> Result<bool> {
+        let file = if file_in_memory { self.disk } else { ByteCount::ZERO };
+        Ok(options.max_memory.is_none_or(|limit| self.need <= limit) && is_affordable(self.need + file)?)
     }
 }
 
@@ -226,8 +234,8 @@ fn manifest(target: &Target, range: Span, map: &AddressMap, taken: &Taken) -> Ma
             start_time: identity.start_time.to_string(),
         },
         range,
-        bytes: range.size(),
-        stored_bytes: total(&taken.written.present),
+        bytes: total(&taken.written.present),
+        hole_bytes: range.size().saturating_sub(total(&taken.written.present)),
         page_size_bytes: ByteCount(page.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)),
         method: Method::Stop,
         stops: taken.stops,
@@ -255,7 +263,7 @@ fn result(range: Span, path: &Path, manifest_path: PathBuf, taken: Taken, took: 
         range,
         path: path.to_path_buf(),
         manifest_path,
-        bytes: range.size(),
+        bytes: total(&written.present),
         hole_bytes: range.size().saturating_sub(total(&written.present)),
         swapped_bytes: total(&written.swapped),
         gaps: written.gaps,

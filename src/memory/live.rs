@@ -128,5 +128,9 @@ pub(super) fn failure(target: &Target, error: ReadError) -> Error {
         }
         ReadError::Fault(_) | ReadError::Io(_) => ErrorKind::Failed,
     };
-    Error::new(kind, "cannot read the memory of", target.subject(), error)
+    let action = "cannot read the memory of";
+    if kind == ErrorKind::Gone && target.is_alive() {
+        return Error::new(kind, action, target.subject(), "it became another program (exec) meanwhile");
+    }
+    Error::new(kind, action, target.subject(), error)
 }

@@ -37,10 +37,10 @@ pub struct Manifest {
     pub target: ManifestTarget,
     /// Addresses of the file's first byte and of the one past its last.
     pub range: Span,
-    /// Length of the file, holes included.
+    /// Bytes that are stored. With `hole_bytes` this is the size of `range`, and the length of the file.
     pub bytes: ByteCount,
-    /// Bytes that were stored; the rest are holes.
-    pub stored_bytes: ByteCount,
+    /// Bytes that are holes.
+    pub hole_bytes: ByteCount,
     /// Page size of the machine.
     pub page_size_bytes: ByteCount,
     /// How the bytes were taken.
@@ -158,7 +158,7 @@ impl Manifest {
         if self.format != "raw" {
             return Err("its format is not raw".into());
         }
-        if self.range.start > self.range.end || self.range.size() != self.bytes {
+        if self.range.start > self.range.end || self.range.size() != self.bytes + self.hole_bytes {
             return Err("its range and its length differ".into());
         }
         let stored = self.present.as_deref().unwrap_or_default();

@@ -42,6 +42,12 @@ impl Output {
         &self.path
     }
 
+    /// Whether it is on tmpfs, where a file takes the machine's memory.
+    pub fn is_in_memory(&self) -> bool {
+        nix::sys::statfs::fstatfs(&self.file)
+            .is_ok_and(|there| there.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
+    }
+
     /// Fails where the disk has not `needed` bytes left.
     pub fn expect_room(&self, needed: ByteCount) -> Result<()> {
         // Some network file systems do not know; the writing will tell.
@@ -50,7 +56,7 @@ impl Output {
         if free >= needed {
             return Ok(());
         }
-        Err(refuse(&self.path, format!("{needed} are needed and {free} are free there"))
+        Err(refuse(&self.path, format!("not enough space: {needed} are needed and {free} are free there"))
             .with_hint("choose another directory or a narrower range"))
     }
 

@@ -92,17 +92,17 @@ impl RecordedMemory {
         length: ByteCount,
         mut manifest: Manifest,
     ) -> std::result::Result<RecordedMemory, String> {
-        let mut remarks = Vec::new();
-        if length < manifest.bytes && manifest.complete {
-            return Err(format!("it was cut off: {} of {} are there", length, manifest.bytes));
+        let (whole, mut remarks) = (manifest.range.size(), Vec::new());
+        if length < whole && manifest.complete {
+            return Err(format!("it was cut off: {length} of {whole} are there"));
         }
         if !manifest.complete {
             remarks.push("the dump was broken off before it was complete: holes may stand for bytes".into());
         }
-        if length > manifest.bytes {
-            remarks.push(format!("it is longer than its manifest says; what follows {} is not read", manifest.bytes));
+        if length > whole {
+            remarks.push(format!("it is longer than its manifest says; what follows {whole} is not read"));
         }
-        let span = Span::sized(manifest.range.start, manifest.bytes.min(length));
+        let span = Span::sized(manifest.range.start, whole.min(length));
         let mut mappings: Vec<Mapping> = manifest.mappings.iter().map(Mapping::from).collect();
         mappings.retain(|mapping| !mapping.span.is_empty());
         mappings.sort_by_key(|mapping| mapping.span);
@@ -260,3 +260,7 @@ fn open_failure(path: &Path, error: &io::Error) -> Error {
     };
     Error::new(kind, ACTION, path.display().to_string(), reason)
 }
+
+#[cfg(test)]
+#[path = "recorded_tests.rs"]
+mod tests;

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::space::AddressMap;
 use crate::sys::pages::Pages;
-use crate::target::{Pause, Target};
+use crate::target::{Pause, Target, machine_memory};
 use crate::units::{Addr, ByteCount, Span};
 
 /// How bytes were taken from a live target.
@@ -221,7 +221,7 @@ pub(super) fn is_affordable(bytes: ByteCount) -> Result<bool> {
 }
 
 fn spare() -> Result<ByteCount> {
-    Ok(ByteCount::mib(8192)) // WAIT
+    Ok(machine_memory()?.spare)
 }
 
 fn with_margin(bytes: ByteCount) -> ByteCount {

@@ -56,11 +56,25 @@ const PLAIN: [(&[u8], &str); 18] = [
     (b"\xed\xab\xee\xdb", "rpm"),
 ];
 
+/// Their first four bytes, which is all that is compared with most words.
+const PREFIXES: [[u8; 4]; PLAIN.len()] = {
+    let mut prefixes = [[0; 4]; PLAIN.len()];
+    let mut index = 0;
+    while index < PLAIN.len() {
+        let signature = PLAIN[index].0;
+        prefixes[index] = [signature[0], signature[1], signature[2], signature[3]];
+        index += 1;
+    }
+    prefixes
+};
+
 /// What begins with `bytes`, if it is known.
 pub(super) fn identify(bytes: &[u8]) -> Option<Found> {
     let bytes = &bytes[..bytes.len().min(LOOKED_AT)];
     let found = |label| Some(Found { label, declared: None });
-    if let Some((_, label)) = PLAIN.iter().find(|(signature, _)| bytes.starts_with(signature)) {
+    if PREFIXES.contains(bytes.first_chunk()?)
+        && let Some((_, label)) = PLAIN.iter().find(|(signature, _)| bytes.starts_with(signature))
+    {
         return found(label);
     }
     match *bytes.first()? {

@@ -7,6 +7,9 @@
 /// Larger chunks are not believed.
 const MAX_SIZE: u64 = 64 << 20;
 
+/// Words from this one up are no headers.
+pub(super) const LARGEST_SIZE: u64 = MAX_SIZE + 8;
+
 /// Smallest chunk on 64-bit machines.
 const MIN_SIZE: u64 = 0x20;
 
@@ -36,14 +39,14 @@ impl Chain {
         *self = Chain::default();
     }
 
-    /// Looks at a word at `addr`, which is 8 above a multiple of 16, larger words first filtered out. Words are shown in
+    /// Looks at a word at `addr`, which is 8 above a multiple of 16. Words are shown in
     /// order of address; those whose value could not be a size may be left out. True where a chunk begins behind it.
     #[inline]
     pub(super) fn look(&mut self, addr: u64, word: u64) -> bool {
         if addr < self.next {
             return false;
         }
-        let plausible = word & 8 == 0 && (MIN_SIZE..MAX_SIZE + 8).contains(&word);
+        let plausible = word & 8 == 0 && (MIN_SIZE..LARGEST_SIZE).contains(&word);
         if addr > self.next {
             self.hits = 0;
             self.current = None;

@@ -2,7 +2,7 @@
 //! Counts each byte once; what belongs to an object or blob is told to its tally as it comes by.
 
 use super::blobs::{self, Blobs};
-use super::chunks::{Chain, Chunk};
+use super::chunks::{Chain, Chunk, LARGEST_SIZE};
 use super::mask::{self, BLOCK};
 use super::objects::Objects;
 use super::pointers::{Place, Pointers};
@@ -119,8 +119,8 @@ impl Gaps {
 
     #[inline]
     fn block(&mut self, view: &View<'_>, block: usize, inside: u64) {
-        let zero = view.masks.zero[block] & inside;
-        let size = u64::from(inside.count_ones());
+        let zero = view.masks.blocks[block].zero & inside;
+        let size = if inside == u64::MAX { BLOCK as u64 } else { u64::from(inside.count_ones()) };
         if zero == inside {
             self.counted.zero += size;
             if let Some(Owner::Blob { until_zeros: true, .. }) = self.owner
@@ -139,7 +139,7 @@ impl Gaps {
         let behind_zero = (zeros << 8) | u64::from(self.is_behind_zero(view, block));
         let begins = whole & !zeros & STARTS & behind_zero;
         let mut words = low | begins;
-        let (mut pointers, mut pointer_zeros) = (0u64, 0u64);
+        let mut pointers = 0u64;
         while words != 0 {
             let bit = words.trailing_zeros() as usize;
             words &= words - 1;
@@ -148,11 +148,11 @@ impl Gaps {
                 self.blob(view, offset, None);
             }
             if low >> bit & 1 == 1 && self.word(view, offset) {
-                pointers += 8;
-                pointer_zeros += u64::from((zero >> bit & 0xff).count_ones());
+                pointers |= 0xff << bit;
             }
         }
-        let zero = u64::from(zero.count_ones()) - pointer_zeros;
+        let zero = u64::from((zero & !pointers).count_ones());
+        let pointers = u64::from(pointers.count_ones());
         self.counted.zero += zero;
         self.counted.pointer += pointers;
         self.counted.other += size - zero - pointers;
@@ -160,7 +160,7 @@ impl Gaps {
 
     fn is_behind_zero(&self, view: &View<'_>, block: usize) -> bool {
         match block.checked_sub(1) {
-            Some(before) => view.masks.zero[before] >> 56 == 0xff,
+            Some(before) => view.masks.blocks[before].zero >> 56 == 0xff,
             None => view.pad == 0 && self.zero_before,
         }
     }
@@ -171,7 +171,7 @@ impl Gaps {
         let Some(word) = view.bytes.get(offset..).and_then(|rest| rest.first_chunk::<8>()) else { return false };
         let value = u64::from_le_bytes(*word);
         let addr = view.address(offset).0;
-        if addr & 8 != 0 && self.chain.look(addr, value) {
+        if value < LARGEST_SIZE && addr & 8 != 0 && self.chain.look(addr, value) {
             self.chunk(view, offset + 8);
         }
         let Some(place) = self.pointers.find(value) else { return false };
@@ -193,10 +193,12 @@ impl Gaps {
             self.tell(addr.saturating_sub(8));
             self.owner = None;
         }
-        if believed {
-            let chunk = self.chain.chunk_at(addr);
-            self.blob(view, offset, chunk);
-        }
+        // A signature right behind what looks like a header is convincing enough by itself, the header's size is not.
+        let chunk = self.chain.chunk_at(addr).map(|chunk| match believed {
+            true => chunk,
+            false => Chunk { usable: chunk.usable.min(MAX_BLOB), ..chunk },
+        });
+        self.blob(view, offset, chunk);
     }
 
     fn blob(&mut self, view: &View<'_>, offset: usize, chunk: Option<Chunk>) {

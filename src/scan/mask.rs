@@ -21,58 +21,56 @@ pub(super) struct Classes {
     pub(super) high: u64,
     /// Zero.
     pub(super) zero: u64,
-    /// Could be the upper half of a Cyrillic or CJK unit of UTF-16LE: 0x04 or 0x4e..=0x9f.
-    pub(super) upper: u64,
 }
 
 const LANE: usize = 16;
 
-fn lanes(bytes: &[u8; BLOCK]) -> [(usize, u8x16); BLOCK / LANE] {
-    std::array::from_fn(|index| {
-        let at = index * LANE;
-        (at, u8x16::new(std::array::from_fn(|byte| bytes[at + byte])))
-    })
-}
-
-fn bits(lane: u8x16, at: usize) -> u64 {
-    u64::from(lane.move_mask() as u32) << at
+#[inline(always)]
+fn lanes(bytes: &[u8; BLOCK]) -> [u8x16; BLOCK / LANE] {
+    std::array::from_fn(|index| u8x16::new(std::array::from_fn(|byte| bytes[index * LANE + byte])))
 }
 
 /// The lanes from `first` to `first + extent`, all bits set.
+#[inline(always)]
 fn within(lane: u8x16, first: u8, extent: u8) -> u8x16 {
     let moved = lane - u8x16::splat(first);
     moved.cmp_eq(moved.min(u8x16::splat(extent)))
 }
 
-/// The classes of a block.
-#[inline]
-pub(super) fn classify(bytes: &[u8; BLOCK]) -> Classes {
-    let mut classes = Classes::default();
-    for (at, lane) in lanes(bytes) {
-        let equals = |value: u8| lane.cmp_eq(u8x16::splat(value));
-        let ascii = within(lane, b' ', 0x7e - b' ') | within(lane, b'\t', 1) | equals(b'\r');
-        classes.ascii |= bits(ascii, at);
-        classes.high |= bits(lane, at);
-        classes.zero |= bits(equals(0), at);
-        classes.upper |= bits(within(lane, 0x4e, 0x9f - 0x4e) | equals(4), at);
-    }
-    classes
+/// The bits of all lanes of a block for which `test` holds.
+#[inline(always)]
+fn gather(lanes: &[u8x16; BLOCK / LANE], test: impl Fn(u8x16) -> u8x16) -> u64 {
+    let bits = |index: usize| u64::from(test(lanes[index]).move_mask() as u32) << (index * LANE);
+    bits(0) | bits(1) | bits(2) | bits(3)
 }
 
-/// The bits k of a block's bytes, for k = 6, 5, 4, 3.
-fn planes(bytes: &[u8; BLOCK]) -> [u64; 4] {
-    let mut planes = [0; 4];
-    for (at, mut lane) in lanes(bytes) {
-        for plane in &mut planes {
-            lane = lane + lane;
-            *plane |= bits(lane, at);
-        }
+/// Whether all bytes of a block are zero.
+#[inline(always)]
+pub(super) fn is_zero(bytes: &[u8; BLOCK]) -> bool {
+    bytes.as_chunks::<8>().0.iter().fold(0, |all, word| all | u64::from_le_bytes(*word)) == 0
+}
+
+/// The classes of a block.
+#[inline(always)]
+pub(super) fn classify(bytes: &[u8; BLOCK]) -> Classes {
+    let lanes = lanes(bytes);
+    let equals = |lane: u8x16, value: u8| lane.cmp_eq(u8x16::splat(value));
+    let ascii = |lane| within(lane, b' ', 0x7e - b' ') | within(lane, b'\t', 1) | equals(lane, b'\r');
+    let ascii = gather(&lanes, ascii);
+    if ascii == u64::MAX {
+        return Classes { ascii, ..Classes::default() };
     }
-    planes
+    Classes { ascii, high: gather(&lanes, |lane| lane), zero: gather(&lanes, |lane| equals(lane, 0)) }
+}
+
+/// The bytes that could be upper halves of Cyrillic or CJK units of UTF-16LE: 0x04 and 0x4e..=0x9f.
+#[inline(always)]
+pub(super) fn uppers(bytes: &[u8; BLOCK]) -> u64 {
+    gather(&lanes(bytes), |lane| within(lane, 0x4e, 0x9f - 0x4e) | lane.cmp_eq(u8x16::splat(4)))
 }
 
 /// The first of 16 bytes that is a quote, a backslash or below a space.
-#[inline]
+#[inline(always)]
 pub(super) fn string_end(bytes: &[u8; LANE]) -> Option<usize> {
     let lane = u8x16::new(*bytes);
     let equals = |value: u8| lane.cmp_eq(u8x16::splat(value));
@@ -88,18 +86,27 @@ pub(super) fn sequences(bytes: &[u8; BLOCK], high: u64, after: &[u8], spill: &mu
     if high == 0 {
         return claimed;
     }
-    let [six, five, four, three] = planes(bytes);
-    let follows = high & !six;
-    let lead = high & six;
-    let two = lead & !five;
-    let triple = lead & five & !four;
-    let quad = lead & five & four & !three;
+    let mut lanes = lanes(bytes);
+    // The next lower bit of each byte.
+    let mut plane = || {
+        lanes = lanes.map(|lane| lane + lane);
+        gather(&lanes, |lane| lane)
+    };
+    let six = plane();
+    let (follows, lead) = (high & !six, high & six);
     let mut next = 0u64;
     if lead >> 61 != 0 {
         for (index, byte) in after.iter().take(3).enumerate() {
             next |= u64::from(byte & 0xc0 == 0x80) << index;
         }
     }
+    if lead & ((follows >> 1) | (next << 63)) == 0 {
+        return claimed;
+    }
+    let (five, four, three) = (plane(), plane(), plane());
+    let two = lead & !five;
+    let triple = lead & five & !four;
+    let quad = lead & five & four & !three;
     let ahead = |by: u32| (follows >> by) | (next << (64 - by));
     let two = two & ahead(1);
     let triple = triple & ahead(1) & ahead(2);
@@ -138,17 +145,17 @@ mod tests {
 
     use super::*;
 
-    fn plain(bytes: &[u8; BLOCK]) -> Classes {
-        let mut classes = Classes::default();
+    fn plain(bytes: &[u8; BLOCK]) -> (Classes, u64) {
+        let (mut classes, mut upper) = (Classes::default(), 0);
         for (index, &byte) in bytes.iter().enumerate() {
             let bit = 1u64 << index;
             let blank = matches!(byte, b'\t' | b'\n' | b'\r');
             classes.ascii |= if matches!(byte, 0x20..=0x7e) || blank { bit } else { 0 };
             classes.high |= if byte >= 0x80 { bit } else { 0 };
             classes.zero |= if byte == 0 { bit } else { 0 };
-            classes.upper |= if byte == 4 || (0x4e..=0x9f).contains(&byte) { bit } else { 0 };
+            upper |= if byte == 4 || (0x4e..=0x9f).contains(&byte) { bit } else { 0 };
         }
-        classes
+        (classes, upper)
     }
 
     #[test]
@@ -156,7 +163,8 @@ mod tests {
         for value in 0..=255u8 {
             let mut bytes: [u8; BLOCK] = std::array::from_fn(|index| value.wrapping_add(index as u8));
             bytes[63] = value;
-            assert_eq!(classify(&bytes), plain(&bytes), "at {value:#x}");
+            assert_eq!((classify(&bytes), uppers(&bytes)), plain(&bytes), "at {value:#x}");
+            assert_eq!(is_zero(&bytes), bytes == [0; BLOCK]);
         }
     }
 

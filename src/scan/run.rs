@@ -148,7 +148,7 @@ impl Runs {
         if cut {
             self.goes_on = Some(addr.plus(ByteCount(done as u64)));
         }
-        self.text_between(addr, &raw[..done], |_, stretch| &raw[stretch.start..stretch.end]);
+        self.text_between(addr, &raw[..done], |stretch| &raw[stretch.start..stretch.end]);
         done
     }
 
@@ -171,13 +171,13 @@ impl Runs {
         self.covered.clear();
         self.covered.extend_from_slice(covered);
         let utf8 = |offset: usize| offsets.partition_point(|&original| (original as usize) < offset);
-        self.text_between(addr, raw, |_, stretch| &decoded.as_bytes()[utf8(stretch.start)..utf8(stretch.end)]);
+        self.text_between(addr, raw, |stretch| &decoded.as_bytes()[utf8(stretch.start)..utf8(stretch.end)]);
         (self.decoded, self.offsets) = (decoded, offsets);
         end
     }
 
     /// Counts bytes as JSON or text, and hands what is between records to the text tally.
-    fn text_between<'t>(&mut self, addr: Addr, raw: &[u8], text: impl Fn(usize, Stretch) -> &'t [u8]) {
+    fn text_between<'t>(&mut self, addr: Addr, raw: &[u8], text: impl Fn(Stretch) -> &'t [u8]) {
         let covered = std::mem::take(&mut self.covered);
         let mut at = 0;
         let mut records = 0;
@@ -188,9 +188,10 @@ impl Runs {
             if between.len() < MIN_RUN {
                 continue;
             }
-            let words = text(at, between);
+            let words = text(between);
             if words.len() >= MIN_RUN && words.iter().any(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80) {
-                self.text.add(addr.plus(ByteCount(between.start as u64)), words);
+                let at = addr.plus(ByteCount(between.start as u64));
+                self.text.add_sized(at, words, ByteCount(between.len() as u64));
             }
         }
         self.json_bytes += ByteCount(records as u64);

@@ -202,6 +202,56 @@ fn objects_are_first_words_of_chunks() {
 }
 
 #[test]
+fn blobs_begin_chunks() {
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    png.extend([7u8; 84]);
+    let certificate = [&b"\x30\x82\x00\x50\x30\x82\x00\x40\xa0\x03"[..], &[0x99; 200]].concat();
+    let contents: Vec<&[u8]> = (0..50).flat_map(|_| [&png[..], &certificate[..]]).collect();
+    let result = scan(&heap(&contents));
+    // A certificate says how long it is; a picture is as long as its chunk.
+    let expected = [("png".to_owned(), 50, 50 * 104), ("x509".to_owned(), 50, 50 * 84)];
+    assert_eq!(labels(&result, GroupKind::Blob), expected);
+}
+
+#[test]
+fn wide_text_counts_what_it_takes_in_memory() {
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let (words, record) = (wide("some wide words"), wide(r#"{"a":1,"b":"wide"}"#));
+    let result = scan(&heap(&[&words, &record]));
+    assert_eq!(labels(&result, GroupKind::Json), [("{a:int, b:str}".to_owned(), 1, 36)]);
+    assert_eq!((result.composition.json, result.composition.text), (ByteCount(36), ByteCount(30)));
+    let text: u64 =
+        result.groups.iter().filter(|group| group.kind != GroupKind::Json).map(|group| group.now.bytes.0).sum();
+    assert_eq!(text, 30);
+}
+
+#[test]
+fn unreadable_pages_are_gaps() {
+    struct Torn(FakeMemory);
+    impl MemorySource for Torn {
+        fn address_map(&self) -> &AddressMap {
+            self.0.address_map()
+        }
+        fn consistency(&self, span: Span) -> crate::memory::Consistency {
+            self.0.consistency(span)
+        }
+        fn residency(&self, span: Span) -> Result<crate::space::Residency, crate::memory::ReadError> {
+            Ok(crate::space::Residency::whole(span))
+        }
+        fn read_at(&self, addr: Addr, buf: &mut [u8]) -> Result<usize, crate::memory::ReadError> {
+            self.0.read_at(addr, buf)
+        }
+    }
+    let memory = Torn(FakeMemory::new().with(BASE, vec![b'x'; 4096]).with(BASE + 0x3000, vec![b'y'; 4096]));
+    let mut scanner = Scanner::new(memory.address_map(), None, ScanOptions::default());
+    let span = Span::new(Addr(BASE), Addr(BASE + 0x4000));
+    let coverage = scan_source(&mut scanner, &memory, &[span], &Silent).unwrap();
+    assert_eq!(coverage.gaps, [Span::new(Addr(BASE + 0x1000), Addr(BASE + 0x3000))]);
+    assert_eq!((coverage.wanted, coverage.copied), (ByteCount(0x4000), ByteCount(0x2000)));
+    assert_eq!(scanner.finish().composition.text, ByteCount(0x2000));
+}
+
+#[test]
 fn objects_without_chunks_have_a_stride() {
     let mut bytes = Vec::new();
     for _ in 0..100 {

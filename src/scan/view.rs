@@ -1,7 +1,7 @@
 //! A stretch of memory with the classes of its bytes as bits, and the search for printable runs in it.
 //! Runs are maximal: where a window happens to end changes nothing. What runs hold is not asked here.
 
-use super::mask::{self, BLOCK, EVEN};
+use super::mask::{self, BLOCK, Classes, EVEN};
 use crate::units::{Addr, ByteCount};
 
 /// Shortest run.
@@ -10,13 +10,23 @@ pub(super) const MIN_RUN: usize = 8;
 /// Units of UTF-16 that make a run by themselves, whatever script.
 const MIN_UNITS: usize = 16;
 
-/// Masks of one view, kept from one to the next for their buffers. Bit `k` of word `i` is the byte at `64 i + k - pad`.
+/// What is known of 64 bytes, a bit each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Block {
+    /// Printable, whole letters of UTF-8 included.
+    text: u64,
+    /// 0x80 and above.
+    high: u64,
+    pub(super) zero: u64,
+    /// Even positions where a unit of UTF-16 could be.
+    wide: u64,
+}
+
+/// Masks of one view, kept from one to the next for their buffer. Bit `k` of block `i` is the byte at `64 i + k - pad`; the
+/// last block is empty.
 #[derive(Debug, Default)]
 pub(super) struct Masks {
-    text: Vec<u64>,
-    high: Vec<u64>,
-    pub(super) zero: Vec<u64>,
-    wide: Vec<u64>,
+    pub(super) blocks: Vec<Block>,
 }
 
 /// Bytes of memory in a row.
@@ -49,10 +59,8 @@ impl Masks {
     /// Classifies `bytes`, which begin at `addr`.
     pub(super) fn fill(&mut self, bytes: &[u8], addr: Addr) {
         let pad = (addr.0 & 15) as usize;
-        for masks in [&mut self.text, &mut self.high, &mut self.zero, &mut self.wide] {
-            masks.clear();
-            masks.reserve((pad + bytes.len()) / BLOCK + 2);
-        }
+        self.blocks.clear();
+        self.blocks.reserve((pad + bytes.len()) / BLOCK + 2);
         let mut spill = 0;
         if pad > 0 || bytes.len() < BLOCK {
             let front = bytes.len().min(BLOCK - pad);
@@ -63,9 +71,7 @@ impl Masks {
         } else {
             self.fill_blocks(bytes, &mut spill);
         }
-        for masks in [&mut self.text, &mut self.high, &mut self.zero, &mut self.wide] {
-            masks.push(0);
-        }
+        self.blocks.push(Block::default());
     }
 
     fn fill_blocks(&mut self, mut bytes: &[u8], spill: &mut u64) {
@@ -82,12 +88,17 @@ impl Masks {
 
     #[inline(always)]
     fn push(&mut self, block: &[u8; BLOCK], after: &[u8], spill: &mut u64) {
-        let classes = mask::classify(block);
-        let sequences = if classes.high | *spill == 0 { 0 } else { mask::sequences(block, classes.high, after, spill) };
-        self.text.push(classes.ascii | sequences);
-        self.high.push(classes.high);
-        self.zero.push(classes.zero);
-        self.wide.push(((classes.ascii & (classes.zero >> 1)) | (classes.upper >> 1)) & EVEN);
+        if *spill == 0 && mask::is_zero(block) {
+            return self.blocks.push(Block { zero: u64::MAX, ..Block::default() });
+        }
+        let Classes { ascii, high, zero } = mask::classify(block);
+        let sequences = if high | *spill == 0 { 0 } else { mask::sequences(block, high, after, spill) };
+        let text = ascii | sequences;
+        let wide = match text {
+            u64::MAX => 0,
+            _ => ((ascii & (zero >> 1)) | (mask::uppers(block) >> 1)) & EVEN,
+        };
+        self.blocks.push(Block { text, high, zero, wide });
     }
 }
 
@@ -117,13 +128,15 @@ impl<'v> View<'v> {
     /// The first run that begins at `from` or behind it.
     pub(super) fn next_run(&self, from: usize) -> Option<Start> {
         let from = from + self.pad;
-        for block in from / BLOCK..self.masks.text.len().saturating_sub(1) {
+        for (block, pair) in self.masks.blocks.windows(2).enumerate().skip(from / BLOCK) {
+            let (here, next) = (&pair[0], &pair[1]);
+            if here.text | here.wide == 0 {
+                continue;
+            }
             let allowed = Self::behind(from, block);
             // A run cannot begin before `from`, but what was before it may make it look as if one went on there.
-            let (text, next) = (self.masks.text[block] & allowed, self.masks.text[block + 1]);
-            let starts = mask::eight_following(text, next);
-            let wide = self.masks.wide[block] & allowed;
-            let mut wide = mask::eight_even_following(wide, self.masks.wide[block + 1]);
+            let starts = mask::eight_following(here.text & allowed, next.text);
+            let mut wide = mask::eight_even_following(here.wide & allowed, next.wide);
             if starts | wide == 0 {
                 continue;
             }
@@ -150,17 +163,18 @@ impl<'v> View<'v> {
         let stop = (from + longest).min(self.pad + self.bytes.len());
         let mut high = 0;
         let mut block = from / BLOCK;
-        loop {
+        while let Some(here) = self.masks.blocks.get(block) {
             let allowed = Self::behind(from, block);
-            let gaps = !self.masks.text[block] & allowed;
+            let gaps = !here.text & allowed;
             let end = if gaps != 0 { block * BLOCK + gaps.trailing_zeros() as usize } else { (block + 1) * BLOCK };
             let inside = if gaps == 0 { u64::MAX } else { (gaps & gaps.wrapping_neg()) - 1 };
-            high |= self.masks.high[block] & allowed & inside;
+            high |= here.high & allowed & inside;
             block += 1;
-            if gaps != 0 || end >= stop || block >= self.masks.text.len() {
+            if gaps != 0 || end >= stop {
                 return (end.min(stop) - self.pad, high != 0);
             }
         }
+        (stop - self.pad, high != 0)
     }
 
     fn unit(&self, offset: usize) -> Option<u16> {
@@ -171,14 +185,15 @@ impl<'v> View<'v> {
     fn begins_run(&self, offset: usize) -> bool {
         let at = offset + self.pad;
         let (block, bit) = (at / BLOCK, at % BLOCK);
-        let text = self.masks.text[block];
-        text >> bit & 1 == 1 && mask::eight_following(text, self.masks.text[block + 1]) >> bit & 1 == 1
+        let text = |block: usize| self.masks.blocks.get(block).map_or(0, |block| block.text);
+        text(block) >> bit & 1 == 1 && mask::eight_following(text(block), text(block + 1)) >> bit & 1 == 1
     }
 
     /// Where the UTF-16 that begins at `start` ends; `None` where it is too short to be text.
     pub(super) fn wide_end(&self, start: usize) -> Option<usize> {
         let mut offset = start;
         let (mut sure, mut units) = (0, 0);
+        let (mut before, mut changes) = (0, 0);
         while let Some(unit) = self.unit(offset) {
             // A run of single bytes that begins here is likelier than ideographs made of them.
             let single = self.begins_run(offset) || (offset + 1 < self.bytes.len() && self.begins_run(offset + 1));
@@ -189,7 +204,13 @@ impl<'v> View<'v> {
                 _ => break,
             }
             units += 1;
+            changes += usize::from(unit != before);
+            before = unit;
             offset += 2;
+            // Memory filled with one pattern may look like one ideograph over and over.
+            if units == MIN_UNITS && sure < MIN_RUN && changes < MIN_UNITS / 2 {
+                return None;
+            }
             if units * 2 >= super::scanner::MAX_RUN {
                 break;
             }
@@ -230,6 +251,13 @@ mod tests {
                     assert_eq!(runs(&bytes, addr), expected.into_iter().collect::<Vec<_>>());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_no_text() {
+        for pattern in [0x99u8, 0x9a, 0xff, 0x80, 1] {
+            assert_eq!(runs(&vec![pattern; 1 << 18], 0x1000), []);
         }
     }
 

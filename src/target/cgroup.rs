@@ -118,6 +118,8 @@ pub(super) fn keyed(folder: &Path, file: &str, key: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -142,5 +144,17 @@ mod tests {
         assert_eq!(v2.folder("/x/y"), Some("/a b/x/y".into()));
         assert_eq!(v2.folder("/../x"), None);
         assert_eq!(parse_mount("32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_ends_and_no_path_leaves_the_mount(line in ".{0,120}", path in "[/a.]{0,12}") {
+            let _ = Membership::parse(&line);
+            let _ = parse_mount(&format!("1 2 3:4 {line} / - cgroup2 {line}"));
+            let mount = Mount { version: Version::V2, point: "/mnt".into(), root: "/".into() };
+            if let Some(folder) = mount.folder(&path) {
+                prop_assert!(folder.starts_with("/mnt") && !folder.to_string_lossy().contains("/../"));
+            }
+        }
     }
 }

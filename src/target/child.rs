@@ -17,14 +17,11 @@ impl WaitingChild {
 
     /// Starts `command` and waits until it shows its own arguments: between fork and exec a child is still its parent.
     pub fn of(command: &mut Command) -> WaitingChild {
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let waiting = WaitingChild(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
         let own = std::fs::read("/proc/self/cmdline").unwrap();
-        loop {
-            let cmdline = std::fs::read(format!("/proc/{}/cmdline", child.id())).unwrap();
-            if !cmdline.is_empty() && cmdline != own {
-                return WaitingChild(child);
-            }
-        }
+        let cmdline = || std::fs::read(format!("/proc/{}/cmdline", waiting.0.id())).unwrap();
+        while cmdline().is_empty() || cmdline() == own {}
+        waiting
     }
 
     /// Its pid.

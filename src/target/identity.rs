@@ -161,6 +161,8 @@ fn container_id_of_mounts(mountinfo: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::target::child::WaitingChild;
 
@@ -220,5 +222,14 @@ mod tests {
         assert_eq!(identity.cmdline, ["sleep", "60"]);
         assert_eq!((identity.name.as_str(), identity.ppid), ("sleep", std::process::id() as i32));
         assert!(identity.exe.unwrap().starts_with('/') && !identity.is_32bit && !identity.exe_deleted);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_ends(bytes in prop::collection::vec(any::<u8>(), 0..200), text in ".{0,200}") {
+            prop_assert!(parse_cmdline(&bytes).iter().map(String::len).sum::<usize>() <= 3 * bytes.len());
+            prop_assert!(container_id(&text).is_none_or(|id| id.len() == 64));
+            let _ = container_id_of_mounts(&format!("1 2 3 {text} /etc/hostname"));
+        }
     }
 }

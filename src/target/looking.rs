@@ -90,7 +90,7 @@ impl Target {
             stack_pointers: self.stack_pointers(&threads),
             threads: (!threads.is_empty()).then_some(threads.len() as u64),
             stack_limit: self.soft_limit("Max stack size"),
-            tmpfs_devices: tmpfs_devices(&self.proc_text("mountinfo").unwrap_or_default()),
+            tmpfs_devices: self.tmpfs_devices().to_vec(),
             is_32bit: self.identity().is_32bit,
         }
     }
@@ -118,7 +118,7 @@ fn stack_pointer(text: &str) -> Option<Addr> {
 }
 
 /// The devices of tmpfs mounts in a mountinfo text: `id parent major:minor … - tmpfs …`.
-fn tmpfs_devices(mountinfo: &str) -> Vec<(u32, u32)> {
+pub(super) fn tmpfs_devices(mountinfo: &str) -> Vec<(u32, u32)> {
     let device = |line: &str| {
         let (left, right) = line.split_once(" - ")?;
         let (major, minor) = left.split(' ').nth(2)?.split_once(':')?;
@@ -133,6 +133,8 @@ fn tmpfs_devices(mountinfo: &str) -> Vec<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::space::RegionKind;
     use crate::target::child::WaitingChild;
@@ -185,5 +187,12 @@ mod tests {
             assert_eq!(result.unwrap_err().kind(), ErrorKind::Gone);
         }
         assert_eq!(target.sample(Duration::ZERO, true).unwrap_err().kind(), ErrorKind::Gone);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_ends(text in ".{0,200}", hex in "[0-9a-fx ]{0,60}") {
+            let _ = (stack_pointer(&text), stack_pointer(&hex), tmpfs_devices(&text));
+        }
     }
 }

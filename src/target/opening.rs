@@ -5,11 +5,16 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
+use std::sync::OnceLock;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
+use nix::sys::signal::kill;
 use nix::sys::stat::Mode;
+use nix::unistd::Pid;
 
 use super::identity::Identity;
+use super::looking::tmpfs_devices;
 use super::roots::{Roots, whole_text};
 use super::stat::{Stat, Status};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +29,8 @@ pub struct Target {
     pidfd: Option<OwnedFd>,
     start_ticks: u64,
     identity: Identity,
+    /// Mounts are many on a machine with containers and change rarely: read once.
+    tmpfs_devices: OnceLock<Vec<(u32, u32)>>,
 }
 
 const OPENING: &str = "cannot look into";
@@ -43,7 +50,14 @@ impl Target {
         if pid <= 0 {
             return Err(Error::new(ErrorKind::Usage, OPENING, format!("pid {pid}"), "pids are positive numbers"));
         }
-        let directory = open_directory(&roots.proc.join(pid.to_string())).map_err(|error| refusal(pid, &error))?;
+        if *roots == Roots::real() && !roots.proc.join("self").exists() {
+            return Err(Error::new(ErrorKind::Failed, OPENING, format!("pid {pid}"), "/proc shows no processes")
+                .with_hint("run: mount -t proc proc /proc"));
+        }
+        let directory = open_directory(&roots.proc.join(pid.to_string())).map_err(|error| {
+            let is_hidden = is_gone(&error) && *roots == Roots::real() && exists(pid);
+            refusal(pid, &if is_hidden { io::Error::from_raw_os_error(libc::EACCES) } else { error })
+        })?;
         let stat = read_stat(&directory).map_err(|error| refusal(pid, &error))?;
         refuse_what_is_no_target(roots, &directory, pid, &stat)?;
         let pidfd = if *roots == Roots::real() { open_pidfd(pid)? } else { None };
@@ -53,7 +67,14 @@ impl Target {
             return Err(refusal(pid, &io::Error::from_raw_os_error(libc::ESRCH)));
         }
         let identity = Identity::read(roots, &directory, pid, &stat);
-        Ok(Target { roots: roots.clone(), directory, pidfd, start_ticks: stat.start_ticks, identity })
+        Ok(Target {
+            roots: roots.clone(),
+            directory,
+            pidfd,
+            start_ticks: stat.start_ticks,
+            identity,
+            tmpfs_devices: OnceLock::new(),
+        })
     }
 
     /// Its number in our pid namespace.
@@ -125,6 +146,11 @@ impl Target {
         Ok(Status::parse(&self.proc_text("status")?))
     }
 
+    /// The devices of the tmpfs mounts it sees.
+    pub(super) fn tmpfs_devices(&self) -> &[(u32, u32)] {
+        self.tmpfs_devices.get_or_init(|| tmpfs_devices(&self.proc_text("mountinfo").unwrap_or_default()))
+    }
+
     /// What a failure of the kernel on a file of this target means to a user.
     pub(crate) fn failure(&self, action: &str, error: &io::Error) -> Error {
         if error.raw_os_error() == Some(libc::ESRCH) || !self.is_alive() {
@@ -133,8 +159,11 @@ impl Target {
         if !is_denied(error) {
             return Error::new(ErrorKind::Failed, action, self.subject(), error);
         }
+        // What is missing for the memory is missing for all files that are guarded like it.
+        let explained = self.access().require_memory_read(self).err();
+        let hint = explained.as_ref().and_then(Error::hint).map(str::to_owned);
         Error::new(ErrorKind::NotPermitted, action, self.subject(), error)
-            .with_hint(format!("run: leakscope doctor {}", self.pid()))
+            .with_hint(hint.unwrap_or_else(|| format!("run: leakscope doctor {}", self.pid())))
     }
 }
 
@@ -152,6 +181,11 @@ pub(crate) fn is_denied(error: &io::Error) -> bool {
 pub(super) fn open_directory(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     Ok(nix::fcntl::open(path, flags, Mode::empty())?)
+}
+
+/// Whether there is such a process though procfs does not show it (its mount option hidepid=2). Signal 0 is no signal.
+fn exists(pid: i32) -> bool {
+    !matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH))
 }
 
 /// Opens `name` below `directory` for reading.

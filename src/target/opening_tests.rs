@@ -1,5 +1,6 @@
 use super::*;
 use crate::target::child::WaitingChild;
+use crate::target::false_tree::FalseTree;
 
 fn refused(pid: i32) -> (ErrorKind, String) {
     let error = Target::open(pid).unwrap_err();
@@ -44,25 +45,18 @@ fn refuses_a_zombie_and_names_its_parent() {
     assert!(text.contains(&format!("parent, pid {}", std::process::id())), "{text}");
 }
 
-/// A false tree with one process; `edit` may change its stat and status.
-fn false_tree(pid: i32, stat: &str, status: &str) -> (tempfile::TempDir, Roots) {
-    let folder = tempfile::tempdir().unwrap();
-    let roots = Roots { proc: folder.path().join("proc"), sys: folder.path().join("sys") };
-    let directory = roots.proc.join(pid.to_string());
-    std::fs::create_dir_all(&directory).unwrap();
-    std::fs::write(directory.join("stat"), stat).unwrap();
-    std::fs::write(directory.join("status"), status).unwrap();
-    (folder, roots)
+/// A false tree with one process.
+fn false_tree(stat: &str, status: &str) -> FalseTree {
+    FalseTree::new().with("proc/77/stat", stat).with("proc/77/status", status)
 }
 
 const STAT: &str = "77 (ngi nx) S 1 77 77 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 9981 100 200";
 
 #[test]
 fn refuses_a_thread_and_names_its_process() {
-    let (_folder, roots) = false_tree(77, STAT, "Tgid:\t70\n");
-    std::fs::create_dir_all(roots.proc.join("70")).unwrap();
-    std::fs::write(roots.proc.join("70/comm"), "java\n").unwrap();
-    let error = Target::open_below(&roots, 77).unwrap_err();
+    let tree = false_tree(STAT, "Tgid:\t70\n");
+    tree.write("proc/70/comm", "java\n");
+    let error = Target::open_below(&tree.roots, 77).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Gone);
     assert_eq!(
         error.to_string(),
@@ -72,24 +66,24 @@ fn refuses_a_thread_and_names_its_process() {
 
 #[test]
 fn refuses_a_kernel_thread() {
-    let (_folder, roots) = false_tree(77, &STAT.replace("4194560", "2129984"), "Tgid:\t77\n");
-    let error = Target::open_below(&roots, 77).unwrap_err();
+    let tree = false_tree(&STAT.replace("4194560", "2129984"), "Tgid:\t77\n");
+    let error = Target::open_below(&tree.roots, 77).unwrap_err();
     assert!(error.to_string().contains("kernel thread"), "{error}");
 }
 
 #[test]
 fn notices_that_the_number_was_given_away() {
-    let (_folder, roots) = false_tree(77, STAT, "Tgid:\t77\n");
-    let target = Target::open_below(&roots, 77).unwrap();
+    let tree = false_tree(STAT, "Tgid:\t77\n");
+    let target = Target::open_below(&tree.roots, 77).unwrap();
     assert!(target.is_alive());
-    std::fs::write(roots.proc.join("77/stat"), STAT.replace("9981", "12000")).unwrap();
+    tree.write("proc/77/stat", &STAT.replace("9981", "12000"));
     assert_eq!(target.check_alive().unwrap_err().kind(), ErrorKind::Gone);
 }
 
 #[test]
 fn a_name_that_leaves_the_directory_is_not_opened() {
-    let (_folder, roots) = false_tree(77, STAT, "Tgid:\t77\n");
-    let target = Target::open_below(&roots, 77).unwrap();
+    let tree = false_tree(STAT, "Tgid:\t77\n");
+    let target = Target::open_below(&tree.roots, 77).unwrap();
     for name in ["../77/stat", "/etc/passwd", ""] {
         assert!(target.proc_file(name).is_err(), "{name}");
     }
@@ -98,6 +92,6 @@ fn a_name_that_leaves_the_directory_is_not_opened() {
 
 #[test]
 fn a_hostile_name_is_escaped() {
-    let (_folder, roots) = false_tree(77, &STAT.replace("ngi nx", "a\u{1b}[2J"), "Tgid:\t77\n");
-    assert_eq!(Target::open_below(&roots, 77).unwrap().subject(), "pid 77 (a\\u{1b}[2J)");
+    let tree = false_tree(&STAT.replace("ngi nx", "a\u{1b}[2J"), "Tgid:\t77\n");
+    assert_eq!(Target::open_below(&tree.roots, 77).unwrap().subject(), "pid 77 (a\\u{1b}[2J)");
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use super::*;
 use crate::space::Permissions;
 use crate::target::child::WaitingChild;
-use crate::target::roots::Roots;
+use crate::target::false_tree::FalseTree;
 use crate::units::Addr;
 
 fn mapping(start: u64, size: u64, permissions: &str, inode: u64) -> Mapping {
@@ -13,20 +13,15 @@ fn mapping(start: u64, size: u64, permissions: &str, inode: u64) -> Mapping {
 }
 
 /// A process in a false tree whose pagemap is a plain file: PAGEMAP_SCAN is refused there as by an old kernel.
-fn target_with_pages(entries: &BTreeMap<u64, u64>) -> (tempfile::TempDir, Target) {
-    let folder = tempfile::tempdir().unwrap();
-    let roots = Roots { proc: folder.path().to_owned(), sys: folder.path().to_owned() };
-    let directory = folder.path().join("77");
-    std::fs::create_dir(&directory).unwrap();
-    std::fs::write(directory.join("stat"), "77 (x) S 1 77 77 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 9981 1 2").unwrap();
-    std::fs::write(directory.join("status"), "Tgid:\t77\n").unwrap();
-    let pagemap = File::create(directory.join("pagemap")).unwrap();
+fn target_with_pages(entries: &BTreeMap<u64, u64>) -> (FalseTree, Target) {
+    let tree = FalseTree::new().with_process(77, "x", 1, 100);
+    let pagemap = File::create(tree.path("proc/77/pagemap")).unwrap();
     pagemap.set_len(8 << 20).unwrap();
     for (page, entry) in entries {
         pagemap.write_at(&entry.to_ne_bytes(), page * 8).unwrap();
     }
-    let target = Target::open_below(&roots, 77).unwrap();
-    (folder, target)
+    let target = tree.open(77);
+    (tree, target)
 }
 
 #[test]
@@ -40,7 +35,7 @@ fn old_kernels_answer_from_the_table() {
         (0x20, present),
         (0x30, present),
     ]);
-    let (_folder, target) = target_with_pages(&entries);
+    let (_tree, target) = target_with_pages(&entries);
     let mappings = vec![mapping(0x10000, 0x5000, "rw-p", 9), mapping(0x20000, 0x1000, "rw-s", 9)];
     let map = AddressMap { mappings, regions: Vec::new() };
     let residency = target.residency(Span::new(Addr(0x10800), Addr(0x21000)), &map).unwrap();
@@ -56,7 +51,7 @@ fn old_kernels_answer_from_the_table() {
 
 #[test]
 fn old_kernels_pass_over_reserved_terabytes() {
-    let (_folder, target) = target_with_pages(&BTreeMap::from([(0x10, ENTRY_PRESENT)]));
+    let (_tree, target) = target_with_pages(&BTreeMap::from([(0x10, ENTRY_PRESENT)]));
     let map = AddressMap { mappings: vec![mapping(0x10000, 1 << 44, "---p", 0)], regions: Vec::new() };
     let residency = target.residency(map.mappings[0].span, &map).unwrap();
     assert_eq!((residency.present.len(), residency.absent), (0, ByteCount(1 << 44)));

@@ -104,13 +104,16 @@ fn children(roots: &Roots, master: &str, all: bool) -> Result<Resolved> {
 fn cgroup(roots: &Roots, path: &str, all: bool) -> Result<Resolved> {
     let subject = format!("processes of cgroup {}", quoted(path));
     let mut exists = false;
+    let mut neighbours = BTreeMap::new();
     for version in [Version::V1, Version::V2] {
         let Some(mount) = Mount::find(roots, version) else { continue };
         let below =
             Path::new(path).strip_prefix(&mount.point).map(|rest| mount.root.clone() + "/" + &rest.to_string_lossy());
-        let Some(folder) = mount.folder(below.as_deref().unwrap_or(path)).filter(|folder| folder.is_dir()) else {
+        let Some(folder) = mount.folder(below.as_deref().unwrap_or(path)) else { continue };
+        if !folder.is_dir() {
+            neighbours.extend(folder.parent().into_iter().flat_map(folders_in).map(|name| (name, ByteCount::ZERO)));
             continue;
-        };
+        }
         exists = true;
         let mut pids = members(&folder);
         pids.retain(|pid| !is_ourselves(roots, *pid));
@@ -119,9 +122,22 @@ fn cgroup(roots: &Roots, path: &str, all: bool) -> Result<Resolved> {
             return open_largest(roots, pids, all, &format!("cgroup {} has {count} processes", quoted(path)));
         }
     }
-    let reason =
-        if exists { "there is none in it that we can see" } else { "there is no such cgroup with a memory controller" };
-    Err(Error::new(ErrorKind::Gone, FINDING, subject, reason).with_hint("/proc/PID/cgroup has the cgroup of a process"))
+    if exists {
+        return Err(Error::new(ErrorKind::Gone, FINDING, subject, "there is none in it that we can see"));
+    }
+    let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or(path);
+    let hint = match alike(name, &neighbours) {
+        Some(names) => format!("did you mean {names} there?"),
+        None => "/proc/PID/cgroup has the cgroup of a process".into(),
+    };
+    Err(Error::new(ErrorKind::Gone, FINDING, subject, "there is no such cgroup with a memory controller")
+        .with_hint(hint))
+}
+
+fn folders_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// No tree of cgroups is this deep (cgroup.max.depth aside, paths end at 4096 bytes).
@@ -135,10 +151,8 @@ fn members(folder: &Path) -> Vec<i32> {
     while let Some((folder, depth)) = folders.pop() {
         let text = path_text(&folder.join("cgroup.procs")).unwrap_or_default();
         pids.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()).filter(|pid| *pid > 0));
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        let below = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         if depth < DEPTH_LIMIT {
-            folders.extend(below.map(|entry| (entry.path(), depth + 1)));
+            folders.extend(folders_in(&folder).into_iter().map(|name| (folder.join(name), depth + 1)));
         }
     }
     pids.sort_unstable();

@@ -95,6 +95,7 @@ fn a_cgroup_is_its_processes_and_those_below() {
     }
     assert!(refused(&tree, "cgroup:/empty").1.contains("none in it"));
     assert!(refused(&tree, "cgroup:/nowhere").1.contains("no such cgroup"));
+    assert!(refused(&tree, "cgroup:/wbe").1.ends_with("did you mean “web” there?"));
     assert!(refused(&tree, "cgroup:/../../etc").1.contains("no such cgroup"));
 }
 

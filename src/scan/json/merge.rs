@@ -204,7 +204,7 @@ fn place_pieces(pieces: Vec<Shape>, merged: &mut [Shape], mut originals: Vec<(Bo
                 let like = common.iter().filter(|(skeleton, _)| find.find(skeleton).is_some());
                 heaviest(&mut like.map(|(_, index)| *index))
             }
-            Piece::Whole => None,
+            Piece::Whole | Piece::Coarse => None,
         };
         match host {
             Some(index) => merged[index].absorb_piece(piece),

@@ -5,6 +5,8 @@ mod label;
 mod merge;
 mod notes;
 mod parse;
+mod replay;
+mod rest;
 mod shapes;
 mod skeleton;
 mod token;
@@ -18,6 +20,7 @@ mod tests;
 use notes::Notes;
 pub(super) use notes::Stretch;
 use parse::Record;
+use replay::Template;
 use shapes::Shapes;
 use skeleton::Piece;
 use token::Scalar;
@@ -46,6 +49,9 @@ pub(super) struct Run<'r> {
     /// It goes on; the last record may be left for later.
     pub(super) cut: bool,
 }
+
+/// A shape with so many members has a template.
+const REPLAYED_FROM: u64 = 4;
 
 /// What is known where a scan is nested in another.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +113,7 @@ impl JsonTally {
         let first = text.bytes.get(token::skip_space(text.bytes, 0));
         if run.fresh
             && first != Some(&b'{')
-            && let Some(record) = parse::rest(text.bytes, &mut self.notes)
+            && let Some(record) = rest::read(text.bytes, &mut self.notes)
         {
             self.count(place, &text, 0, record, None);
             all.start = record.end;
@@ -147,9 +153,20 @@ impl JsonTally {
         let slot = slot(bytes, brace);
         let guess = self.recent[slot];
         let predicted = self.shapes.skeleton(guess);
-        let record = parse::record(bytes, brace, predicted, &mut self.notes)?;
+        let replayed = self.shapes.template(guess).and_then(|template| template.read(bytes, brace, &mut self.notes));
+        let record = match replayed {
+            Some(end) => Record { end, piece: Piece::Whole },
+            None => parse::record(bytes, brace, predicted, &mut self.notes)?,
+        };
         if place.dry {
             return Some((record.end, text.original_stretch(brace, record.end).len()));
+        }
+        if record.piece == Piece::Whole && self.is_first(place) && rest::is_followed(bytes, record.end) {
+            if let Some(rest) = rest::read_from(bytes, brace, true, &mut self.notes) {
+                self.count(place, text, 0, rest, None);
+                return Some((rest.end, text.original_stretch(brace, rest.end).len()));
+            }
+            parse::record(bytes, brace, predicted, &mut self.notes)?;
         }
         let unread = place.run.cut && record.piece == Piece::Head && record.end == bytes.len();
         let at_end = text.offsets.is_none() && record.end == place.run.raw.len();
@@ -157,7 +174,7 @@ impl JsonTally {
             self.postponed = Some(brace);
             return Some((brace, 0));
         }
-        let known = record.piece == Piece::Whole && self.notes.is_as_predicted(predicted);
+        let known = replayed.is_some() || (record.piece == Piece::Whole && self.notes.is_as_predicted(predicted));
         if !known {
             self.notes.settle(predicted);
         }
@@ -167,6 +184,11 @@ impl JsonTally {
         }
         let end = self.postponed.unwrap_or(record.end);
         Some((end, text.original_stretch(brace, end).len()))
+    }
+
+    /// Whether nothing was found in this run yet and its front may be missing.
+    fn is_first(&self, place: Place<'_>) -> bool {
+        place.run.fresh && place.top && place.level == 0 && self.covered.is_empty()
     }
 
     /// One level of escapes off, and records found in what remains. Returns where the escaped stretch ended.
@@ -204,6 +226,9 @@ impl JsonTally {
         let shape = self.shapes.entry(id)?;
         let members = shape.tallies[self.epoch].count;
         shape.filled |= !self.notes.nulls;
+        if members == REPLAYED_FROM && record.piece == Piece::Whole && shape.template.is_none() {
+            shape.template = Template::of(&shape.skeleton);
+        }
         if Shapes::is_typed(members) {
             for value in &self.notes.values {
                 if let Some(field) = shape.fields.get_mut(value.field as usize) {

@@ -59,6 +59,8 @@ pub(super) struct Notes {
     /// Keys read at any depth, and values that were whole.
     pub(super) keys: u32,
     pub(super) complete: u32,
+    /// Keys read outside of anything that was seen to open.
+    pub(super) outer_keys: u32,
     /// Behind the last bracket that closed the overwritten part: place in the text, length of the skeleton.
     pub(super) accepted: Option<(usize, usize)>,
     /// What is open.
@@ -73,7 +75,7 @@ impl Notes {
         self.frames.clear();
         (self.met, self.following, self.leaves, self.nulls) = (0, true, 0, 0);
         (self.batch, self.accepted) = (None, None);
-        (self.top_keys, self.keys, self.complete) = (0, 0, 0);
+        (self.top_keys, self.keys, self.complete, self.outer_keys) = (0, 0, 0, 0);
     }
 
     /// Whether all of the prediction was met and nothing else came.
@@ -126,6 +128,21 @@ impl Notes {
         }
     }
 
+    /// Whether the prediction goes on with this key; if so it counts as emitted.
+    #[inline]
+    pub(super) fn meet_key(&mut self, key: &[u8], predicted: &[u8]) -> bool {
+        let rest = predicted.get(self.met..).unwrap_or_default();
+        let met = self.following
+            && rest.first() == Some(&KEY)
+            && begins_with(&rest[1..], key)
+            && rest.get(1 + key.len()).is_none_or(|byte| *byte <= LEAF);
+        if met {
+            self.met += 1 + key.len();
+        }
+        met
+    }
+
+    #[inline]
     pub(super) fn emit_leaf(&mut self, value: Value, predicted: &[u8]) {
         if self.leaves < 64 && value.scalar == Scalar::Null {
             self.nulls |= 1 << self.leaves;
@@ -159,5 +176,18 @@ impl Notes {
         if self.batch.is_none_or(|batch| batch.len() < list.len()) {
             self.batch = Some(list);
         }
+    }
+}
+
+/// As `starts_with`, but without a call where both are short, as keys are.
+#[inline(always)]
+fn begins_with(text: &[u8], key: &[u8]) -> bool {
+    let word = |bytes: &[u8], at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).copied();
+    let length = key.len();
+    match (word(text, 0), word(key, 0)) {
+        (Some(one), Some(other)) if length <= 16 => {
+            one == other && text.len() >= length && word(text, length - 8) == word(key, length - 8)
+        }
+        _ => text.starts_with(key),
     }
 }

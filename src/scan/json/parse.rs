@@ -15,9 +15,6 @@ pub(super) const MAX_KEY: usize = 256;
 /// Arrays with fewer objects are part of their record's shape, not batches of records.
 const BATCH: u32 = 8;
 
-/// How far into a run the rest of a record is looked for whose front was overwritten.
-const RESYNC: usize = 64 * 1024;
-
 /// Where a record ends and how much of it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record {
@@ -50,8 +47,9 @@ pub(super) struct Frame {
     pair_muting: bool,
 }
 
+/// What may come next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Expect {
+pub(super) enum Expect {
     FirstKey,
     Key,
     FirstElement,
@@ -59,7 +57,8 @@ enum Expect {
     Next,
 }
 
-enum Stop {
+/// Why a parse ended.
+pub(super) enum Stop {
     Done(usize),
     /// The text ended.
     Cut,
@@ -73,7 +72,11 @@ pub(super) fn record(text: &[u8], start: usize, predicted: &[u8], notes: &mut No
     let mut parser = Parser { text, pos: start, predicted, notes, muted: 0, open_front: false };
     let Ok(first) = parser.open(b'{') else { return None };
     let stop = parser.run(first);
-    parser.note_open_batch();
+    let seen = match stop {
+        Stop::Done(end) | Stop::Broken(end) => end,
+        Stop::Cut => text.len(),
+    };
+    parser.note_open_batch(seen);
     let Notes { keys, complete, .. } = *notes;
     match stop {
         Stop::Done(end) if keys > 0 => Some(Record { end, piece: Piece::Whole }),
@@ -86,69 +89,25 @@ pub(super) fn record(text: &[u8], start: usize, predicted: &[u8], notes: &mut No
     }
 }
 
-/// Where in a run that does not begin with a record the rest of one begins, and whether with a value.
-fn resync(text: &[u8]) -> Option<(usize, bool)> {
-    for at in memchr::memchr_iter(b'"', &text[..text.len().min(RESYNC)]) {
-        match token::before(text, at) {
-            Some((comma, b',')) => {
-                let behind_value = token::before(text, comma)
-                    .is_some_and(|(_, byte)| matches!(byte, b'"' | b'}' | b']' | b'e' | b'l' | b'0'..=b'9'));
-                if behind_value && token::is_key(text, at) {
-                    return Some((at, false));
-                }
-            }
-            Some((mut start, b'{')) => {
-                if let Some((bracket, b'[')) = token::before(text, start) {
-                    start = bracket;
-                }
-                let (colon, byte) = token::before(text, start)?;
-                let is_value = byte == b':' && token::before(text, colon).is_some_and(|(_, byte)| byte == b'"');
-                return is_value.then_some((start, true));
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-/// Reads what is left of a record whose front was overwritten, `text` being a run from its beginning. `None` where it
-/// does not look like one or where fewer than two keys are left.
-pub(super) fn rest(text: &[u8], notes: &mut Notes) -> Option<Record> {
-    let (at, value) = resync(text)?;
-    notes.begin();
-    let mut parser = Parser { text, pos: at, predicted: b"", notes, muted: 0, open_front: true };
-    let stop = parser.run(if value { Expect::Value } else { Expect::Key });
-    let record = match (stop, notes.accepted) {
-        (Stop::Done(end), _) => Record { end, piece: Piece::Tail },
-        (Stop::Cut, _) => Record { end: text.len(), piece: Piece::Middle },
-        (Stop::Broken(_), Some((end, length))) => {
-            notes.skeleton.truncate(length);
-            Record { end, piece: Piece::Tail }
-        }
-        (Stop::Broken(end), None) => Record { end, piece: Piece::Middle },
-    };
-    notes.values.clear();
-    (super::skeleton::key_count(&notes.skeleton) >= 2).then_some(record)
-}
-
-struct Parser<'t, 'n> {
-    text: &'t [u8],
-    pos: usize,
-    predicted: &'n [u8],
-    notes: &'n mut Notes,
+/// A parse under way.
+pub(super) struct Parser<'t, 'n> {
+    pub(super) text: &'t [u8],
+    pub(super) pos: usize,
+    pub(super) predicted: &'n [u8],
+    pub(super) notes: &'n mut Notes,
     /// How many composites and pairs that are not part of the shape we are in.
-    muted: u32,
+    pub(super) muted: u32,
     /// The front is missing: closing more than was opened is no error.
-    open_front: bool,
+    pub(super) open_front: bool,
 }
 
 impl Parser<'_, '_> {
-    fn run(&mut self, mut expect: Expect) -> Stop {
+    pub(super) fn run(&mut self, mut expect: Expect) -> Stop {
         loop {
             self.pos = token::skip_space(self.text, self.pos);
             let Some(&byte) = self.text.get(self.pos) else { return Stop::Cut };
             let step = match (expect, byte) {
-                (Expect::FirstKey | Expect::Key, b'"') => self.key(),
+                (Expect::FirstKey | Expect::Key, b'"') => self.pairs(),
                 (Expect::Next, b',') => {
                     self.pos += 1;
                     let list = self.notes.frames.last().is_some_and(|frame| frame.list);
@@ -167,6 +126,23 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// Pairs of a key and a scalar for as long as they come without whitespace, which is most of most records.
+    #[inline]
+    fn pairs(&mut self) -> Result<Expect, Stop> {
+        loop {
+            let mut next = self.key()?;
+            match self.text.get(self.pos) {
+                Some(&byte @ (b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')) => next = self.scalar(byte)?,
+                _ => return Ok(next),
+            }
+            match self.text.get(self.pos..).and_then(|rest| rest.first_chunk::<2>()) {
+                Some(b",\"") => self.pos += 1,
+                _ => return Ok(next),
+            }
+        }
+    }
+
+    #[inline]
     fn key(&mut self) -> Result<Expect, Stop> {
         let start = self.pos + 1;
         let limit = self.text.len().min(start + MAX_KEY + 1);
@@ -192,6 +168,17 @@ impl Parser<'_, '_> {
 
     fn note_key(&mut self, key: Stretch) {
         let text = &self.text[key.start..key.end];
+        let plain =
+            self.notes.frames.last().is_none_or(|frame| frame.keys > 0 && !frame.one_stem && !frame.pair_muting);
+        if plain && self.muted == 0 && self.notes.meet_key(text, self.predicted) {
+            // As in the record before: no id, and of no map.
+            self.notes.keys += 1;
+            if let Some(frame) = self.notes.frames.last_mut() {
+                frame.keys += 1;
+            }
+            self.notes.top_keys += u32::from(self.notes.frames.len() == 1 && !self.open_front);
+            return;
+        }
         let id = variable::id_type(text);
         let (length, leaves) = (self.notes.skeleton_length(), self.notes.leaves());
         let top = self.notes.frames.len() == 1 && !self.open_front;
@@ -202,7 +189,8 @@ impl Parser<'_, '_> {
             }
             match frame.keys {
                 0 => {
-                    (frame.first_key, frame.before_first, frame.one_stem) = (key, length, id.is_none());
+                    let digits = id.is_none() && text.iter().any(u8::is_ascii_digit);
+                    (frame.first_key, frame.before_first, frame.one_stem) = (key, length, digits);
                 }
                 count => {
                     if count == 1 {
@@ -220,6 +208,7 @@ impl Parser<'_, '_> {
             frame.ids |= id.is_some();
         }
         self.notes.keys += 1;
+        self.notes.outer_keys += u32::from(self.notes.frames.is_empty());
         if self.muted == 0 {
             self.notes.emit_key(id, text, self.predicted);
             self.notes.top_keys += u32::from(top);
@@ -248,6 +237,7 @@ impl Parser<'_, '_> {
         Ok(if list { Expect::FirstElement } else { Expect::FirstKey })
     }
 
+    #[inline]
     fn scalar(&mut self, byte: u8) -> Result<Expect, Stop> {
         let string = byte == b'"';
         let start = self.pos + usize::from(string);
@@ -363,12 +353,10 @@ impl Parser<'_, '_> {
     }
 
     /// A batch that was cut is one all the same.
-    fn note_open_batch(&mut self) {
-        let end = self.text.len();
+    fn note_open_batch(&mut self, end: usize) {
         let open = self.notes.frames.iter().find(|frame| frame.list && frame.objects >= BATCH);
-        if let Some(stretch) = open.map(|frame| Stretch { start: frame.start, end: end.min(self.pos.max(frame.start)) })
-        {
-            self.notes.note_batch(stretch);
+        if let Some(start) = open.map(|frame| frame.start) {
+            self.notes.note_batch(Stretch { start, end });
         }
     }
 }

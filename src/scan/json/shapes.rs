@@ -3,6 +3,7 @@
 
 use hashbrown::HashTable;
 
+use super::replay::Template;
 use super::skeleton::{self, Piece};
 use super::types::Field;
 use crate::scan::group::Tally;
@@ -33,6 +34,8 @@ pub(super) struct Shape {
     /// Bit k: the k-th leaf was not null in some member.
     pub(super) filled: u64,
     pub(super) samples: Samples,
+    /// Of a whole shape that is frequent enough.
+    pub(super) template: Option<Template>,
 }
 
 impl Shape {
@@ -76,6 +79,11 @@ impl Shapes {
         self.entries.get(id as usize).map_or(b"", |shape| &shape.skeleton)
     }
 
+    /// The template of an entry, where it has one.
+    pub(super) fn template(&self, id: u32) -> Option<&Template> {
+        self.entries.get(id as usize)?.template.as_ref()
+    }
+
     fn hash(&self, piece: Piece, skeleton: &[u8]) -> u64 {
         use std::hash::{BuildHasher, Hasher};
         let mut hasher = self.hasher.build_hasher();
@@ -99,22 +107,22 @@ impl Shapes {
             return Some(id);
         }
         let keys = skeleton::top_keys(skeleton).len();
-        let cost = ENTRY_COST + skeleton.len() + keys * std::mem::size_of::<Field>() + Samples::COST;
+        let cost = ENTRY_COST + skeleton.len() * 3 + keys * std::mem::size_of::<Field>() + Samples::COST;
         if self.entries.len() < MAX_SHAPES && self.spent + cost <= self.room {
             return Some(self.insert(hash, piece, skeleton, keys, cost));
         }
         self.full = true;
         let coarse = coarse(skeleton);
-        let hash = self.hash(Piece::Middle, coarse);
-        if let Some(id) = self.find(hash, Piece::Middle, coarse) {
+        let hash = self.hash(Piece::Coarse, coarse);
+        if let Some(id) = self.find(hash, Piece::Coarse, coarse) {
             return Some(id);
         }
         // A tenth beyond the room is kept for these; what finds none there either is the unnamed rest.
         let coarse = if self.spent + cost <= self.room + self.room / 10 { coarse } else { b"" };
-        let hash = self.hash(Piece::Middle, coarse);
-        match self.find(hash, Piece::Middle, coarse) {
+        let hash = self.hash(Piece::Coarse, coarse);
+        match self.find(hash, Piece::Coarse, coarse) {
             Some(id) => Some(id),
-            None => Some(self.insert(hash, Piece::Middle, coarse, 0, cost)),
+            None => Some(self.insert(hash, Piece::Coarse, coarse, 0, cost)),
         }
     }
 
@@ -128,6 +136,7 @@ impl Shapes {
             fields: vec![Field::default(); if matches!(piece, Piece::Whole | Piece::Head) { keys } else { 0 }],
             filled: 0,
             samples: Samples::default(),
+            template: None,
         });
         let entries = &self.entries;
         let rehash = |&id: &u32| {

@@ -31,6 +31,8 @@ pub(super) enum Piece {
     Tail,
     /// Both.
     Middle,
+    /// Counted by its first key alone: the table was full.
+    Coarse,
 }
 
 /// One token.

@@ -11,13 +11,15 @@ use super::template::{Member, NONE, Template};
 use super::token::{Tokens, signature};
 
 /// Templates of one skeleton before it is tried to generalise them.
-const FIRST_LIMIT: u32 = 64;
+const FIRST_LIMIT: u32 = 16;
 /// Templates of one skeleton before the rare ones are put together.
 pub(super) const LAST_LIMIT: u32 = 512;
 /// Ways of generalising that are tried for records of one skeleton.
 const MOST_MASKS: usize = 16;
-/// Of records that find no template in a skeleton full of chance likenesses, one in so many founds one.
+/// Of records that find no template in a skeleton full of chance likenesses, one in so many founds one: so many at
+/// first, and as many at last, where again and again none came to anything.
 const ADMITTED: u32 = 8;
+const LEAST_ADMITTED: u32 = 64;
 /// Signatures remembered beside the table, for words that a mask covers.
 const RECENT: usize = 4096;
 
@@ -33,6 +35,7 @@ pub(super) struct Skeleton {
     pub(super) rest: u32,
     limit: u32,
     refused: u32,
+    admitted: u32,
 }
 
 pub(super) struct Catalog {
@@ -73,6 +76,12 @@ impl Catalog {
         }
     }
 
+    /// The memory taken, about.
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
     pub(super) fn begin_second(&mut self) {
         self.templates.iter_mut().for_each(Template::begin_second);
         self.dropped_before += std::mem::take(&mut self.dropped_now);
@@ -103,7 +112,7 @@ impl Catalog {
         let Some(index) = self.find(tokens) else {
             return self.found(member, tokens);
         };
-        self.patterns.remember(index, &self.templates[index as usize], &mut self.scratch);
+        self.patterns.remember(member.record, index, &self.templates[index as usize], &mut self.scratch);
         self.count_in(index, member, tokens);
     }
 
@@ -172,8 +181,8 @@ impl Catalog {
         let known = &mut self.skeletons[skeleton as usize];
         let rest = known.rest;
         if rest != NONE {
-            known.refused += 1;
-            if !known.refused.is_multiple_of(ADMITTED) {
+            known.refused = known.refused.wrapping_add(1);
+            if !known.refused.is_multiple_of(known.admitted) {
                 return self.count_in(rest, member, tokens);
             }
         }
@@ -203,6 +212,7 @@ impl Catalog {
                 rest: NONE,
                 limit: FIRST_LIMIT,
                 refused: 0,
+                admitted: ADMITTED,
             });
         }
         index
@@ -219,6 +229,7 @@ impl Catalog {
             known.limit *= 2;
             return;
         }
+        known.admitted = (known.admitted * 2).min(LEAST_ADMITTED);
         self.fold_rare(skeleton);
     }
 
@@ -239,7 +250,7 @@ impl Catalog {
         self.by_signature.get(&signature(hash, sum)).map(|&index| self.merged(index))
     }
 
-    /// Makes `from` part of `into`, both widened to the mask they share.
+    /// Makes `from` part of `into`; its values are looked at where it was widened to the same mask.
     pub(super) fn merge(&mut self, from: u32, into: u32) {
         if from == into {
             return;
@@ -248,7 +259,12 @@ impl Catalog {
         let stand_in = Template::merged_away(skeleton, into);
         let template = std::mem::replace(&mut self.templates[from as usize], stand_in);
         self.used = self.used.saturating_sub(template.footprint() - size_of::<Template>());
-        self.templates[into as usize].absorb(template);
+        let into = &mut self.templates[into as usize];
+        if into.mask == template.mask {
+            into.absorb(template);
+        } else {
+            into.absorb_tally(&template);
+        }
         self.skeletons[skeleton as usize].live.retain(|&index| index != from);
     }
 

@@ -51,11 +51,11 @@ fn zone(text: &[u8], at: usize) -> usize {
         return at + 1;
     }
     let bare = if is_at(text, at, b' ') { at + 1 } else { at };
-    if let Some(sign) = one_of(text, bare, b"+-") {
-        if let Some(hours) = digits(text, sign, 2) {
-            let colon = if is_at(text, hours, b':') { hours + 1 } else { hours };
-            return digits(text, colon, 2).unwrap_or(at);
-        }
+    if let Some(sign) = one_of(text, bare, b"+-")
+        && let Some(hours) = digits(text, sign, 2)
+    {
+        let colon = if is_at(text, hours, b':') { hours + 1 } else { hours };
+        return digits(text, colon, 2).unwrap_or(at);
     }
     let name = text.get(bare..bare + 3);
     if bare > at && matches!(name, Some(b"GMT" | b"UTC")) { bare + 3 } else { at }
@@ -118,7 +118,8 @@ pub(super) fn named_time(text: &[u8], at: usize) -> Option<usize> {
 
 /// The end of an IPv6 or hardware address at `at`: eight groups, six pairs, or fewer with `::` among them.
 pub(super) fn colon_address(text: &[u8], at: usize) -> Option<usize> {
-    let (mut end, mut groups, mut pairs, mut double) = (at, 0, 0, false);
+    let leading = text.get(at..).is_some_and(|rest| rest.starts_with(b"::"));
+    let (mut end, mut groups, mut pairs, mut double) = (at + if leading { 2 } else { 0 }, 0, 0, leading);
     loop {
         let start = end;
         while class_at(text, end) & (DIGIT | HEX_LOWER | HEX_UPPER) != 0 {
@@ -139,7 +140,8 @@ pub(super) fn colon_address(text: &[u8], at: usize) -> Option<usize> {
             break;
         }
     }
-    let whole = groups == 8 || (groups == 6 && pairs == 6) || (double && (2..8).contains(&groups));
+    let whole =
+        groups == 8 || (groups == 6 && pairs == 6) || (double && (2 - usize::from(leading)..8).contains(&groups));
     (whole && class_at(text, end) & (DIGIT | LETTER) == 0).then_some(end)
 }
 
@@ -147,16 +149,26 @@ pub(super) fn colon_address(text: &[u8], at: usize) -> Option<usize> {
 const BASE64_SHORTEST: usize = 20;
 
 /// The end of base64 text from `at` on that looks random: long, of mixed classes that change often. A path or a
-/// sentence of words changes class at few places.
-pub(super) fn base64(text: &[u8], at: usize) -> Option<usize> {
-    let mut end = at;
+/// sentence of words changes class at few places. Where it is none, `not_base64` moves to the end of the stretch, which
+/// need not be looked at again.
+pub(super) fn base64(text: &[u8], at: usize, not_base64: &mut usize) -> Option<usize> {
+    if at < *not_base64 {
+        return None;
+    }
+    let (mut end, mut padding) = (at, None);
     while class_at(text, end) & BASE64 != 0 {
         end += 1;
-        if text[end - 1] == b'=' && !is_at(text, end, b'=') {
-            break;
+        if padding.is_none() && text[end - 1] == b'=' && !is_at(text, end, b'=') {
+            padding = Some(end);
         }
     }
-    (end - at >= BASE64_SHORTEST && class_at(text, end) & WORD == 0 && looks_random(&text[at..end])).then_some(end)
+    let last = padding.unwrap_or(end);
+    let whole = last - at >= BASE64_SHORTEST && class_at(text, last) & WORD == 0;
+    if whole && looks_random(&text[at..last]) {
+        return Some(last);
+    }
+    *not_base64 = end;
+    None
 }
 
 /// Whether the letters and digits of `token` change class as often as those of random base64 do.
@@ -203,9 +215,16 @@ pub(super) fn closing_quote(text: &[u8], at: usize) -> Option<usize> {
 /// The end of a bare value after `=` that begins at `at`.
 pub(super) fn bare_value_end(text: &[u8], at: usize) -> usize {
     use super::class::{ENDS_VALUE, MAY_END_VALUE};
+    let ends = ENDS_VALUE | MAY_END_VALUE;
     let mut end = at;
     loop {
-        while class_at(text, end) & (ENDS_VALUE | MAY_END_VALUE) == 0 && end < text.len() {
+        while let Some(chunk) = text.get(end..).and_then(|rest| rest.first_chunk::<8>()) {
+            if chunk.map(class).iter().fold(0, |any, bits| any | bits) & ends != 0 {
+                break;
+            }
+            end += 8;
+        }
+        while class_at(text, end) & ends == 0 && end < text.len() {
             end += 1;
         }
         if end >= text.len() || class(text[end]) & ENDS_VALUE != 0 || ends_value(text, end) {
@@ -231,15 +250,6 @@ fn ends_value(text: &[u8], at: usize) -> bool {
         end += 1;
     }
     end > at + 1 && is_at(text, end, b'=')
-}
-
-/// Past the stretch of the base64 alphabet at `at`.
-pub(super) fn past_base64(text: &[u8], at: usize) -> usize {
-    let mut end = at;
-    while class_at(text, end) & BASE64 != 0 {
-        end += 1;
-    }
-    end
 }
 
 /// Past one more bracketed tuple behind a comma at `at`, quotes in it respected.

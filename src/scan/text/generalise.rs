@@ -17,6 +17,8 @@ const ENOUGH_IN_PATH: usize = 24;
 const RARE: u64 = 3;
 /// Places generalised at once at most.
 const MOST_AT_ONCE: usize = 6;
+/// Members from which the values of a rest are known well enough.
+const WELL_KNOWN: u64 = 512;
 /// Templates a fragment is compared with.
 const MOST_COVERS: usize = 32;
 
@@ -223,15 +225,18 @@ impl Catalog {
             .filter(|&index| self.templates[index as usize].count() <= count)
             .collect();
         for index in rare {
-            self.templates[index as usize].widen(u64::MAX, &mut self.scratch);
-            let known = &mut self.skeletons[skeleton as usize];
-            if known.rest == NONE {
-                known.rest = index;
-                known.live.retain(|&other| other != index);
-            } else {
-                let rest = known.rest;
-                self.merge(index, rest);
+            let rest = self.skeletons[skeleton as usize].rest;
+            let known = rest != NONE && self.templates[rest as usize].count() > WELL_KNOWN;
+            if !known {
+                self.templates[index as usize].widen(u64::MAX, &mut self.scratch);
             }
+            if rest != NONE {
+                self.merge(index, rest);
+                continue;
+            }
+            let skeleton = &mut self.skeletons[skeleton as usize];
+            skeleton.rest = index;
+            skeleton.live.retain(|&other| other != index);
         }
     }
 

@@ -21,6 +21,7 @@ mod strings;
 mod template;
 mod token;
 mod value;
+mod word;
 
 #[cfg(test)]
 mod tests;
@@ -62,13 +63,15 @@ impl TextTally {
         self.earlier += std::mem::take(&mut self.latest);
     }
 
-    /// Adds one printable run, found at `addr`: UTF-8 without NUL and not JSON.
-    #[inline]
-    pub(super) fn add(&mut self, addr: Addr, run: &[u8]) {
+    /// Adds one printable run as it is in memory.
+    #[cfg(test)]
+    fn add(&mut self, addr: Addr, run: &[u8]) {
         self.add_sized(addr, run, ByteCount(run.len() as u64));
     }
 
-    /// Adds one run that took `bytes` in memory before it was converted to UTF-8.
+    /// Adds one printable run, found at `addr`: UTF-8 without NUL and not JSON. It took `bytes` in memory, which is not
+    /// its length where it was converted to UTF-8.
+    #[inline]
     pub(super) fn add_sized(&mut self, addr: Addr, run: &[u8], bytes: ByteCount) {
         self.latest += bytes;
         let length = run.len() as u64;
@@ -76,28 +79,40 @@ impl TextTally {
             size if size == length => ByteCount(part as u64),
             size => ByteCount((u128::from(size) * part as u128 / u128::from(length.max(1))) as u64),
         };
+        // Most runs are one line that looks like one seen lately.
+        if self.add_as_lately(addr, run, bytes) {
+            return;
+        }
         let mut at = 0;
         while let Some(cut) = record::next_record(run, at) {
             at = cut.next;
             let record = &run[cut.start..cut.end];
-            if record.len() < record::SHORTEST {
-                continue;
+            if record.len() >= record::SHORTEST {
+                let (start, bytes) = (in_memory(cut.start), in_memory(record.len()));
+                self.add_record(addr.plus(start), record, bytes);
             }
-            let member = Member {
-                addr: addr.plus(in_memory(cut.start)),
-                record,
-                bytes: in_memory(record.len()),
-                hash: class::hash(record),
-            };
-            match cut.is_line.then(|| self.catalog.find_lately(record)).flatten() {
-                Some(index) => self.catalog.add_to(index, member, &mut self.tokens),
-                None => {
-                    self.tokens.read(record);
-                    self.catalog.add(member, &self.tokens);
-                }
-            }
-            self.strings.add(&member);
         }
+    }
+
+    #[inline]
+    fn add_as_lately(&mut self, addr: Addr, record: &[u8], bytes: ByteCount) -> bool {
+        let Some(index) = self.catalog.find_lately(record) else {
+            return false;
+        };
+        let member = Member { addr, record, bytes, hash: class::hash(record) };
+        self.catalog.add_to(index, member, &mut self.tokens);
+        self.strings.add(&member);
+        true
+    }
+
+    fn add_record(&mut self, addr: Addr, record: &[u8], bytes: ByteCount) {
+        if self.add_as_lately(addr, record, bytes) {
+            return;
+        }
+        let member = Member { addr, record, bytes, hash: class::hash(record) };
+        self.tokens.read(record);
+        self.catalog.add(member, &self.tokens);
+        self.strings.add(&member);
     }
 
     /// The groups found, largest first, at most a few thousand, and whether the count of one of them may be too low

@@ -1,11 +1,13 @@
 //! A template as steps that a record either takes or does not: a short way to the template of a record that looks like
 //! one seen lately, without taking the record apart. Knows lines only; what it is not sure of it declines.
 
-use super::class::{LETTER, SPACE, WORD, class, class_at, is_at};
+use super::class::{DIGIT, LETTER, SPACE, WORD, class, class_at, is_at};
 use super::compound;
-use super::reader::{Found, find_word};
+
+use super::record::Structure;
 use super::template::Template;
 use super::token::{FREE, Role, Tokens};
+use super::word::{Found, find_word, literal_of};
 
 /// Patterns tried for one record.
 const WAYS: usize = 4;
@@ -27,6 +29,8 @@ enum Step {
     Bare,
     /// A value up to the quote that closes the one before it.
     Quoted,
+    /// All that is left.
+    Rest,
 }
 
 struct Pattern {
@@ -40,8 +44,8 @@ impl Pattern {
     /// The pattern of a template, the first record of which is in `tokens`; `None` for all but plain lines.
     fn new(index: u32, template: &Template, tokens: &Tokens) -> Option<Pattern> {
         let text = &template.first;
-        let plain = !tokens.cut && text.len() <= LONGEST && tokens.skipped().is_empty() && tokens.is_line;
-        if !plain {
+        let plain = !tokens.cut && text.len() <= LONGEST && tokens.skipped().is_empty();
+        if !plain || !matches!(tokens.structure, Structure::Line | Structure::Header) {
             return None;
         }
         let mut steps = Vec::new();
@@ -54,6 +58,9 @@ impl Pattern {
                 Role::List => return None,
                 Role::Word if !generalised => continue,
                 Role::Dash => continue,
+                _ if tokens.structure == Structure::Header => Step::Rest,
+                // A line that begins with any word may be of another form.
+                _ if generalised && start == 0 => return None,
                 _ => step_at(text, start, generalised)?,
             };
             steps.push(Step::Text { start: from, end: start as u16 });
@@ -67,12 +74,13 @@ impl Pattern {
     #[inline]
     fn matches(&self, record: &[u8]) -> bool {
         let mut at = 0;
-        let mut not_base64 = 0;
+        // What follows a slash is known from the pattern: it need not be looked at for base64.
+        let mut not_base64 = usize::MAX;
         for step in &self.steps {
             let end = match *step {
                 Step::Text { start, end } => {
                     let text = &self.text[usize::from(start)..usize::from(end)];
-                    if !record[at..].starts_with(text) {
+                    if !begins_with(&record[at..], text) {
                         return false;
                     }
                     Some(at + text.len())
@@ -80,7 +88,8 @@ impl Pattern {
                 Step::Value => value_end(record, at, false, &mut not_base64),
                 Step::Word => value_end(record, at, true, &mut not_base64),
                 Step::Bare => Some(compound::bare_value_end(record, at)),
-                Step::Quoted => compound::closing_quote(record, at - 1),
+                Step::Rest => one_line(record, at, Some(record.len())),
+                Step::Quoted => one_line(record, at, compound::closing_quote(record, at - 1)),
             };
             match end {
                 Some(end) => at = end,
@@ -89,6 +98,23 @@ impl Pattern {
         }
         at == record.len()
     }
+}
+
+/// `end`, where the value from `at` on does not go on in another line.
+fn one_line(record: &[u8], at: usize, end: Option<usize>) -> Option<usize> {
+    end.filter(|&end| memchr::memchr(b'\n', &record[at..end]).is_none())
+}
+
+/// As `starts_with`, for texts too short to be worth a call.
+#[inline(always)]
+fn begins_with(record: &[u8], text: &[u8]) -> bool {
+    let Some(record) = record.get(..text.len()) else {
+        return false;
+    };
+    let (record, record_rest) = record.as_chunks::<8>();
+    let (text, text_rest) = text.as_chunks::<8>();
+    record.iter().zip(text).all(|(one, two)| one == two)
+        && record_rest.iter().zip(text_rest).all(|(one, two)| one == two)
 }
 
 /// How the value at `start` ends, told by what is before it.
@@ -124,10 +150,10 @@ fn value_end(record: &[u8], at: usize, any: bool, not_base64: &mut usize) -> Opt
                 return None;
             }
             let digits_first = class(record[at]) & LETTER == 0;
-            if any || (digits_first && bits & super::class::DIGIT != 0) {
+            if any || (digits_first && bits & DIGIT != 0) {
                 return Some(end);
             }
-            let (role, literal) = super::reader::literal_of(&record[at..end], bits);
+            let (role, literal) = literal_of(&record[at..end], bits);
             (role == Role::Value && literal == FREE).then_some(end)
         }
     }
@@ -186,9 +212,9 @@ impl Patterns {
     }
 
     /// Remembers the pattern of a template that a record was just found to belong to.
-    pub(super) fn remember(&mut self, index: u32, template: &Template, scratch: &mut Tokens) {
+    pub(super) fn remember(&mut self, record: &[u8], index: u32, template: &Template, scratch: &mut Tokens) {
         self.turn = self.turn.wrapping_add(1);
-        let bucket = &mut self.buckets[Patterns::bucket(&template.first)];
+        let bucket = &mut self.buckets[Patterns::bucket(record)];
         let full = bucket[WAYS - 1].is_some();
         if template.count() < ENOUGH || template.is_rest() || (full && !self.turn.is_multiple_of(16)) {
             return;

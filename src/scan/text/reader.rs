@@ -1,18 +1,11 @@
 //! Walks one record and finds its places. Knows the syntax of what text in memory looks like: words, numbers,
 //! `key=value`, quotes, headers, XML, PEM. What becomes of the places is `token`'s.
 
-use super::class::{
-    ALPHANUMERIC, DIGIT, HEX_LOWER, HEX_UPPER, HIGH, LETTER, LOWER, PERCENT, SPACE, UPPER, WEAK, WORD, class, class_at,
-    hash, is_at,
-};
+use super::class::{ALPHANUMERIC, SPACE, WORD, class, class_at, hash, is_at};
 use super::compound;
 use super::record::{Structure, header_name, line_end};
 use super::token::{FREE, Place, Role, Tokens};
-
-/// Words longer than this are values.
-const LONGEST_WORD: usize = 64;
-/// Letters that are all hexadecimal digits are a number from this length on.
-const HEX_WORD: usize = 8;
+use super::word::{Found, find_word, literal_of};
 
 pub(super) struct Reader<'a> {
     text: &'a [u8],
@@ -39,11 +32,8 @@ impl<'a> Reader<'a> {
     /// Finds all places; the hash of the delimiters behind the last one.
     #[inline]
     pub(super) fn record(mut self) -> u64 {
-        match Structure::of(self.text) {
-            Structure::Line => {
-                self.tokens.is_line = true;
-                self.part();
-            }
+        match self.tokens.structure {
+            Structure::Line => self.part(),
             structure => self.structured(structure),
         }
         if self.tokens.is_empty() {
@@ -151,7 +141,7 @@ impl<'a> Reader<'a> {
             b'>' if self.xml => self.tag_end(),
             b'<' if self.xml && self.text[self.at..].starts_with(b"<!") => self.markup(),
             b':' if is_at(self.text, self.at + 1, b':') => self.double_colon(),
-            b'/' if self.at >= self.not_base64 => self.slash(),
+            b'/' => self.slash(),
             _ => {
                 self.delimiter(byte);
                 self.at += 1;
@@ -225,12 +215,11 @@ impl<'a> Reader<'a> {
     /// A slash that may be the beginning of base64.
     fn slash(&mut self) {
         let text = &self.text[..self.limit];
-        if let Some(end) = compound::base64(text, self.at) {
+        if let Some(end) = compound::base64(text, self.at, &mut self.not_base64) {
             self.value(self.at, end);
             self.at = self.at.max(end);
             return;
         }
-        self.not_base64 = compound::past_base64(text, self.at);
         self.delimiter(b'/');
         self.at += 1;
     }
@@ -305,12 +294,12 @@ impl<'a> Reader<'a> {
 
     /// Dashes, dots and the like on their own.
     fn weak_only(&mut self, start: usize, end: usize) {
-        if is_at(self.text, end, b'/') && start >= self.not_base64 {
-            if let Some(end) = compound::base64(&self.text[..self.limit], start) {
-                self.value(start, end);
-                self.at = end;
-                return;
-            }
+        if is_at(self.text, end, b'/')
+            && let Some(end) = compound::base64(&self.text[..self.limit], start, &mut self.not_base64)
+        {
+            self.value(start, end);
+            self.at = end;
+            return;
         }
         self.at = end;
         let alone = end == start + 1 && self.text[start] == b'-';
@@ -335,107 +324,4 @@ impl<'a> Reader<'a> {
         }
         literal_of(word, bits)
     }
-}
-
-/// What `find_word` found.
-pub(super) enum Found {
-    /// A value made of several words, ending there.
-    Compound(usize),
-    /// Nothing but punctuation that is found in words.
-    Punctuation(usize),
-    Word {
-        end: usize,
-        bits: u16,
-    },
-}
-
-/// The word at `start`, the class of whose first byte is `first`.
-#[inline(always)]
-pub(super) fn find_word(text: &[u8], start: usize, first: u16, not_base64: &mut usize) -> Found {
-    let (mut end, mut bits) = (start + 1, first);
-    while let Some(&byte) = text.get(end) {
-        let next = class(byte);
-        if next & WORD == 0 {
-            break;
-        }
-        bits |= next;
-        end += 1;
-    }
-    if bits & ALPHANUMERIC == 0 {
-        return Found::Punctuation(end);
-    }
-    if let Some(end) = compound_end(text, start, end, bits, not_base64) {
-        return Found::Compound(end);
-    }
-    if bits & WEAK != 0 {
-        // A full stop ends a sentence, not a name.
-        while text[end - 1] == b'.' {
-            end -= 1;
-        }
-    }
-    Found::Word { end, bits }
-}
-
-/// What of a word that is no key is in the signature.
-#[inline]
-pub(super) fn literal_of(word: &[u8], bits: u16) -> (Role, u64) {
-    if word.len() > LONGEST_WORD || bits & PERCENT != 0 {
-        return (Role::Value, FREE);
-    }
-    let only_hex = bits & (LOWER | UPPER | HIGH) == 0;
-    if bits & DIGIT == 0 {
-        let number = only_hex && bits & WEAK == 0 && word.len() >= HEX_WORD;
-        return if number { (Role::Value, FREE) } else { (Role::Word, hash(word) | 2) };
-    }
-    if only_hex || class(word[0]) & LETTER == 0 {
-        return (Role::Value, FREE);
-    }
-    match name_prefix(word) {
-        Some(length) => (Role::Prefixed(length as u8), hash(&word[..length]) | 2),
-        None => (Role::Value, FREE),
-    }
-}
-
-/// The letters a digit-bearing word begins with, where they are a name in one style of case: before digits only, or
-/// three or more before punctuation. Random text seldom looks so.
-fn name_prefix(word: &[u8]) -> Option<usize> {
-    let length = word.iter().position(|&byte| class(byte) & LETTER == 0)?;
-    let bits = word[1..length.max(1)].iter().fold(0, |bits, &byte| bits | class(byte));
-    let one_case = bits & (HEX_UPPER | UPPER) == 0
-        || (bits & (HEX_LOWER | LOWER) == 0 && class(word[0]) & (HEX_UPPER | UPPER) != 0);
-    let rest = &word[length..];
-    let digits = length >= 2 && rest.iter().all(u8::is_ascii_digit);
-    let apart = length >= 3 && class(rest[0]) & WEAK != 0;
-    (one_case && (digits || apart)).then_some(length)
-}
-
-/// The end of the compound value that begins with the word from `start` to `end`.
-#[inline]
-fn compound_end(text: &[u8], start: usize, end: usize, bits: u16, not_base64: &mut usize) -> Option<usize> {
-    let next = text.get(end).copied().unwrap_or(0);
-    if class(text[start]) & DIGIT != 0 {
-        // Dates are told by their first separator, the third or fifth byte.
-        let dated = matches!(text.get(start + 4), Some(b'-' | b'/'))
-            || matches!(text.get(start + 2), Some(b':' | b'/' | b'.' | b'-' | b' '))
-            || matches!(text.get(start + 1), Some(b'/' | b' ' | b'-'));
-        if let Some(end) = dated.then(|| compound::numeric_time(text, start)).flatten() {
-            return Some(end);
-        }
-    } else if end == start + 3 && matches!(next, b' ' | b',') {
-        if let Some(end) = compound::named_time(text, start) {
-            return Some(end);
-        }
-    }
-    if next == b':' && end - start <= 4 && bits & (LOWER | UPPER | HIGH | WEAK) == 0 {
-        if let Some(end) = compound::colon_address(text, start) {
-            return Some(end);
-        }
-    }
-    if matches!(next, b'/' | b'=') && start >= *not_base64 {
-        if let Some(end) = compound::base64(text, start) {
-            return Some(end);
-        }
-        *not_base64 = compound::past_base64(text, start);
-    }
-    None
 }

@@ -65,9 +65,10 @@ pub(super) fn line_end(text: &[u8], at: usize) -> usize {
 fn starts_head(text: &[u8]) -> bool {
     match text.first() {
         Some(b'H') if text.starts_with(b"HTTP/1.") || text.starts_with(b"HTTP/2") => true,
-        Some(b'A'..=b'Z') if METHODS.iter().any(|method| text.starts_with(method)) => {
+        Some(b'C' | b'D' | b'G' | b'H' | b'O' | b'P') if METHODS.iter().any(|method| text.starts_with(method)) => {
             let line = text[..line_end(text, 0)].trim_ascii_end();
-            line.len() > 9 && line[line.len() - 9..].starts_with(b" HTTP/")
+            // A request line alone is a line as any other.
+            line.len() > 9 && line.len() + 2 < text.len() && line[line.len() - 9..].starts_with(b" HTTP/")
         }
         _ => false,
     }
@@ -78,7 +79,7 @@ fn is_header_line(line: &[u8]) -> bool {
         return false;
     };
     let name = &line[..name];
-    name[0].is_ascii_uppercase() && (name.contains(&b'-') && !name.contains(&b'_') || HEADERS.contains(&name))
+    line[0].is_ascii_uppercase() && (name.contains(&b'-') && !name.contains(&b'_') || HEADERS.contains(&name))
 }
 
 fn starts_xml(text: &[u8]) -> bool {
@@ -121,7 +122,6 @@ pub(super) struct Cut {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) next: usize,
-    pub(super) is_line: bool,
 }
 
 /// The record that begins at or behind `at`, its outer blanks left out.
@@ -134,9 +134,8 @@ pub(super) fn next_record(run: &[u8], at: usize) -> Option<Cut> {
         return None;
     }
     let rest = &run[start..];
-    let structure = Structure::of(rest);
     let next = start
-        + match structure {
+        + match Structure::of(rest) {
             Structure::Line | Structure::Header => line_end(rest, 0),
             Structure::Head => head_end(rest),
             Structure::Xml => rest.len(),
@@ -146,7 +145,7 @@ pub(super) fn next_record(run: &[u8], at: usize) -> Option<Cut> {
     while end > start && class(run[end - 1]) & SPACE != 0 {
         end -= 1;
     }
-    Some(Cut { start, end, next, is_line: structure == Structure::Line })
+    Some(Cut { start, end, next })
 }
 
 fn head_end(text: &[u8]) -> usize {

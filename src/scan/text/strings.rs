@@ -97,6 +97,12 @@ impl Strings {
         }
     }
 
+    /// The memory taken, about.
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.slots.len() * size_of::<Slot>() + self.frequent_bytes
+    }
+
     pub(super) fn begin_second(&mut self) {
         self.flush();
         for slot in &mut self.slots {

@@ -108,7 +108,12 @@ impl Template {
             self.sample(member.addr, member.record);
         }
         let count = self.count();
-        count < 64 || (count.is_multiple_of(8) && count < 1024) || count.is_multiple_of(32)
+        match count {
+            0..64 => true,
+            64..1024 => count.is_multiple_of(8),
+            1024..16384 => count.is_multiple_of(64),
+            _ => count.is_multiple_of(512),
+        }
     }
 
     fn sample(&mut self, addr: Addr, record: &[u8]) {
@@ -167,8 +172,6 @@ impl Template {
 
     /// Takes over the members of `other`, whose slots were widened to the same mask.
     pub(super) fn absorb(&mut self, other: Template) {
-        self.all_equal &= other.all_equal && self.hash == other.hash;
-        self.late |= other.late;
         self.absorb_tally(&other);
         for (slot, more) in self.slots.iter_mut().zip(&other.slots) {
             slot.absorb(more);
@@ -177,6 +180,8 @@ impl Template {
 
     /// Takes over only the members and samples of `other`.
     pub(super) fn absorb_tally(&mut self, other: &Template) {
+        self.all_equal &= other.all_equal && self.hash == other.hash;
+        self.late |= other.late;
         self.now += other.now;
         self.before += other.before;
         let have = self.samples().count();

@@ -4,7 +4,7 @@
 
 use super::class::fold;
 use super::reader::Reader;
-use super::record::LONGEST;
+use super::record::{LONGEST, Structure};
 
 /// Places of a record that are told apart; what follows them is a tail.
 pub(super) const MOST_PLACES: usize = 64;
@@ -80,8 +80,8 @@ pub(super) struct Tokens {
     pub(super) sum: u64,
     /// Whether the record goes on behind the last place with more than delimiters.
     pub(super) cut: bool,
-    /// Whether the record is a line, and neither a head nor XML or the like.
-    pub(super) is_line: bool,
+    /// The outer form of the record.
+    pub(super) structure: Structure,
 }
 
 impl Tokens {
@@ -96,7 +96,7 @@ impl Tokens {
             skeleton: 0,
             sum: 0,
             cut: false,
-            is_line: false,
+            structure: Structure::Line,
         }
     }
 
@@ -127,8 +127,8 @@ impl Tokens {
         let text = &record[..record.len().min(LONGEST)];
         self.count = 0;
         self.skipped_count = 0;
-        self.is_line = false;
         self.cut = text.len() < record.len();
+        self.structure = Structure::of(text);
         let tail = Reader::new(text, self).record();
         self.seal(tail);
     }

@@ -55,10 +55,10 @@ impl Kind {
             return Kind::Empty;
         }
         let bits = value.iter().fold(0, |bits, &byte| bits | class(byte));
-        if bits & DIGIT != 0 {
-            if let Some(kind) = numeric(value, bits) {
-                return kind;
-            }
+        if bits & DIGIT != 0
+            && let Some(kind) = numeric(value, bits)
+        {
+            return kind;
         }
         lettered(value, bits)
     }

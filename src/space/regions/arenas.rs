@@ -1,7 +1,7 @@
 //! Thread heaps of glibc malloc: an aligned reservation of HEAP_MAX_SIZE, written from the bottom, the rest PROT_NONE.
 
 use super::{Hints, Use, continues, is_nameless};
-use crate::space::Mapping;
+use crate::space::{Mapping, Permissions};
 use crate::units::{Addr, ByteCount};
 
 /// HEAP_MAX_SIZE of malloc/arena.c (glibc 2.0 to 2.42 with its default tunables).
@@ -37,9 +37,13 @@ pub(super) fn mark(mappings: &[Mapping], uses: &mut [Use], hints: &Hints) {
 
 fn begins(mapping: &Mapping, unit: ByteCount) -> bool {
     is_nameless(mapping)
-        && mapping.permissions.to_string() == "rw-p"
         && mapping.span.start.align_down(unit) == mapping.span.start
+        && is_plain(mapping.permissions)
         && !is_in_go_heap(mapping.span.start)
+}
+
+fn is_plain(permissions: Permissions) -> bool {
+    permissions.read && permissions.write && !permissions.execute && !permissions.shared
 }
 
 /// The index of the PROT_NONE rest that ends at the unit's boundary.
@@ -55,7 +59,7 @@ fn last_of(mappings: &[Mapping], uses: &[Use], first: usize, unit: ByteCount) ->
             let beyond = mapping.span.end.since(boundary);
             return (mapping.span.end >= boundary && beyond <= GUARD_LIMIT).then_some(index);
         }
-        if mapping.permissions.to_string() != "rw-p" {
+        if !is_plain(mapping.permissions) {
             return None;
         }
     }

@@ -157,7 +157,7 @@ fn guarded_memory_of_a_single_thread_is_no_stack_unless_it_has_the_size_of_one()
         7f0000200000-7f0000201000 ---p
         7f0000201000-7f0000301000 rw-p";
     let single = Hints { threads: Some(1), ..Hints::default() };
-    assert_eq!(shape(text, &single), ["anon  2 1.0 MiB", "anon  2 1.0 MiB"]);
+    assert_eq!(shape(text, &single), ["anon  4 2.0 MiB"]);
     let several = Hints { threads: Some(3), ..Hints::default() };
     assert_eq!(shape(text, &several), ["thread-stack [thread stacks] 4 2.0 MiB"]);
     // Threads that ended without being joined leave stacks behind.
@@ -213,6 +213,23 @@ fn scattered(count: u64, size: impl Fn(u64) -> u64, permissions: &str) -> String
         format!("{start:x}-{:x} {permissions}\n", start + size(index))
     };
     (0..count).map(line).collect()
+}
+
+#[test]
+fn memory_of_luajit_is_one_region_in_spite_of_its_holes() {
+    // Under nginx, 900 000 strings in a table; the collector has given back 4 and 8 KiB here and there.
+    let text = "
+        7f43e4e20000-7f43e4e30000 r-xp
+        7f440125b000-7f4403d1d000 rw-p
+        7f4403d1f000-7f440521f000 rw-p
+        7f4405221000-7f4405ca1000 rw-p
+        7f4405ca3000-7f44061c3000 rw-p
+        7f44070a3000-7f44070a8000 r-xp /usr/lib/x.so
+        7f44070b0000-7f44070b5000 rw-p";
+    let expected = ["anon  1 64.0 KiB", "anon  4 79.4 MiB", "file /usr/lib/x.so 1 20.0 KiB", "anon  1 20.0 KiB"];
+    assert_eq!(shape(text, &Hints::default()), expected);
+    assert_eq!(shape("100000-200000 rw-p\n300000-400000 rw-p", &Hints::default()).len(), 1);
+    assert_eq!(shape("100000-200000 rw-p\n301000-400000 rw-p", &Hints::default()).len(), 2);
 }
 
 #[test]

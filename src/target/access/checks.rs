@@ -75,7 +75,7 @@ fn tracer(theirs: &Theirs) -> Check {
 
 /// What can forbid reading memory, in the order in which removing it helps.
 fn obstacles(ours: &Ours, theirs: &Theirs) -> Vec<Check> {
-    vec![
+    let mut checks = vec![
         user(ours, theirs),
         dumpable(ours, theirs),
         yama(ours, theirs),
@@ -83,8 +83,16 @@ fn obstacles(ours: &Ours, theirs: &Theirs) -> Vec<Check> {
         capability(ours, theirs),
         selinux(ours),
         seccomp(ours),
-    ]
+    ];
+    if checks.iter().all(|check| check.ok) {
+        let detail = "all that can be asked allows it, so that a security module or a sandbox refuses it";
+        checks.push(fail("security module", detail, Some(DENIALS.into())));
+    }
+    checks
 }
+
+/// Where AppArmor, SELinux, Smack and Landlock tell what they refused.
+const DENIALS: &str = "sudo dmesg | grep -iE 'apparmor|avc|audit|denied' | tail";
 
 /// The command that gives us all permissions on `pid`, which in a container is another than outside.
 fn more_power(ours: &Ours, pid: &str) -> String {
@@ -167,14 +175,14 @@ fn capability(ours: &Ours, theirs: &Theirs) -> Check {
         None if ours.effective_uid == 0 => "capsh --print".into(),
         None => SETCAP.into(),
     };
-    fail("CAP_SYS_PTRACE", "we do not have it", Some(remedy))
+    fail("CAP_SYS_PTRACE", "leakscope runs without CAP_SYS_PTRACE", Some(remedy))
 }
 
 fn capability_of_machine(ours: &Ours) -> Check {
     if ours.has_ptrace_capability {
         return pass("CAP_SYS_PTRACE", "we have it: processes of all users can be investigated");
     }
-    let detail = format!("we do not have it: only processes of uid {} can be investigated", ours.effective_uid);
+    let detail = format!("leakscope runs without CAP_SYS_PTRACE: only processes of uid {} can be investigated", ours.effective_uid);
     let remedy = if ours.container.is_some() { more_power(ours, "PID") } else { SETCAP.into() };
     fail("CAP_SYS_PTRACE", detail, Some(remedy))
 }

@@ -60,16 +60,13 @@ impl Access {
             return Err(Error::new(ErrorKind::Gone, action, target.subject(), "the process ended"));
         }
         // The tries themselves explain nothing: the first obstacle with a remedy does.
-        let obstacle = self.checks.iter().find(|check| !check.ok && check.remedy.is_some());
-        let Some(obstacle) = obstacle else {
-            let hint = format!("run: sudo leakscope {}", target.pid());
-            return Err(Error::new(*kind, action, target.subject(), reason).with_hint(hint));
-        };
-        let refused = Error::new(*kind, action, target.subject(), &obstacle.detail);
-        Err(match &obstacle.remedy {
-            Some(remedy) => refused.with_hint(format!("run: {remedy}")),
-            None => refused,
-        })
+        match self.checks.iter().find_map(|check| Some((check, check.remedy.as_ref()?)).filter(|(check, _)| !check.ok))
+        {
+            Some((obstacle, remedy)) => {
+                Err(Error::new(*kind, action, target.subject(), &obstacle.detail).with_hint(format!("run: {remedy}")))
+            }
+            None => Err(Error::new(*kind, action, target.subject(), reason)),
+        }
     }
 }
 

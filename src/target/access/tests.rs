@@ -55,6 +55,8 @@ fn every_situation_names_its_obstacle_and_the_way_out() {
         assert_eq!(found, name, "{ours:?}");
         assert!(command.contains(remedy), "{ours:?}: {command}");
     }
+    let capable = Ours { has_ptrace_capability: true, ..user(0) };
+    assert_eq!(obstacle(&capable, &closed()).0, "security module");
     let selinux = Ours { selinux_denies: true, has_ptrace_capability: true, ..user(0) };
     assert_eq!(obstacle(&selinux, &closed()).1, "sudo setsebool deny_ptrace off");
     let inner = Theirs { is_same_user_namespace: Some(false), ..closed() };

@@ -30,6 +30,13 @@ pub fn members(value: &Value, kind: &str, words: &[&str]) -> (u64, u64) {
     })
 }
 
+/// Members that a group gains in a second: its bytes per second over the bytes of a member.
+#[track_caller]
+pub fn members_per_second(group: &Value) -> f64 {
+    let number = |key: &str| group[key].as_f64().unwrap_or_else(|| panic!("no {key}: {group:#}"));
+    number("bytes_per_second") * number("growth_count") / number("growth_bytes")
+}
+
 /// The regions of a kind.
 #[track_caller]
 pub fn regions_of<'v>(value: &'v Value, kind: &str) -> Vec<&'v Value> {

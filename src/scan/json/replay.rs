@@ -1,0 +1,139 @@
+//! The fast way through records of a shape seen before: what stands between the values of such a record, written without
+//! whitespace, is compared as a whole. Gives the same notes as the parser, or nothing.
+
+use super::notes::{Notes, Stretch, Value};
+use super::skeleton::{self, Token, Tokens, VARIABLE};
+use super::token::{self, End, Scalar};
+
+/// What stands between the values of a record.
+#[derive(Clone, Debug)]
+pub(super) struct Template {
+    /// All of it in a row.
+    text: Box<[u8]>,
+    /// Where each piece of it ends, and the top-level key of the value behind it.
+    pieces: Box<[(u16, Option<u16>)]>,
+}
+
+impl Template {
+    /// The template of whole records of a shape; `None` for shapes with arrays or keys that vary.
+    pub(super) fn of(skeleton: &[u8]) -> Option<Template> {
+        let mut text = Vec::new();
+        let mut pieces = Vec::new();
+        let (mut depth, mut top_keys, mut separate) = (0usize, 0u16, false);
+        for token in Tokens(skeleton) {
+            match token {
+                Token::Open => {
+                    text.push(b'{');
+                    (depth, separate) = (depth + 1, false);
+                }
+                Token::Close => {
+                    text.push(b'}');
+                    (depth, separate) = (depth.checked_sub(1)?, true);
+                }
+                Token::Key(key) if key.first() != Some(&VARIABLE) => {
+                    text.extend_from_slice(if separate { b",\"" } else { b"\"" });
+                    text.extend_from_slice(key);
+                    text.extend_from_slice(b"\":");
+                    top_keys += u16::from(depth == 1);
+                }
+                Token::Leaf => {
+                    let field = (depth == 1).then(|| top_keys.saturating_sub(1));
+                    pieces.push((u16::try_from(text.len()).ok()?, field));
+                    separate = true;
+                }
+                Token::Key(_) | Token::List | Token::EndList => return None,
+            }
+        }
+        let whole = depth == 0 && skeleton.last() == Some(&skeleton::CLOSE) && !pieces.is_empty();
+        pieces.push((u16::try_from(text.len()).ok()?, None));
+        whole.then(|| Template { text: text.into(), pieces: pieces.into() })
+    }
+
+    /// Reads the record at `start` where it is of this shape without whitespace, and returns its end.
+    pub(super) fn read(&self, text: &[u8], start: usize, notes: &mut Notes) -> Option<usize> {
+        notes.begin();
+        let (mut at, mut from) = (start, 0);
+        let values = self.pieces.len() - 1;
+        for (leaf, (until, field)) in self.pieces.iter().enumerate() {
+            let piece = &self.text[from..usize::from(*until)];
+            if !text[at..].starts_with(piece) {
+                return None;
+            }
+            from = usize::from(*until);
+            at += piece.len();
+            if leaf == values {
+                break;
+            }
+            let (scalar, value) = scalar(text, at)?;
+            let quote = usize::from(matches!(scalar, Scalar::Plain | Scalar::Escaped));
+            at = value.end + quote;
+            match scalar {
+                Scalar::Null if leaf < 64 => notes.nulls |= 1 << leaf,
+                Scalar::Escaped => notes.note_escaped(text, value),
+                _ => {}
+            }
+            if let Some(field) = field {
+                let (start, end) = (value.start as u32, value.end as u32);
+                notes.values.push(Value { field: u32::from(*field), scalar, start, end });
+            }
+        }
+        Some(at)
+    }
+}
+
+/// The scalar at `at`, if it is whole; of a string, the stretch between its quotes.
+#[inline(always)]
+fn scalar(text: &[u8], at: usize) -> Option<(Scalar, Stretch)> {
+    let byte = *text.get(at)?;
+    let start = at + usize::from(byte == b'"');
+    let end = match byte {
+        b'"' => token::string(text, start),
+        b'-' | b'0'..=b'9' => token::number(text, start),
+        _ => token::word(text, start),
+    };
+    match end {
+        End::Whole(scalar, end) => Some((scalar, Stretch { start, end })),
+        End::Cut | End::Broken(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::parse;
+    use super::*;
+
+    fn read(text: &str) -> (Notes, Option<usize>, Notes, Option<usize>) {
+        let (mut parsed, mut replayed) = (Notes::default(), Notes::default());
+        let record = parse::record(text.as_bytes(), 0, b"", &mut parsed);
+        parsed.settle(b"");
+        let end = Template::of(&parsed.skeleton).and_then(|template| template.read(text.as_bytes(), 0, &mut replayed));
+        (parsed, record.map(|record| record.end), replayed, end)
+    }
+
+    #[test]
+    fn replays_what_was_parsed() {
+        let (parsed, end, replayed, same) =
+            read(r#"{"a":1,"b":{"c":"x\"{y","d":null,"e":{}},"f":null,"g":"{\"z\":1}"} rest"#);
+        assert_eq!(same, end);
+        assert!(end.is_some());
+        assert_eq!((replayed.values, replayed.nulls), (parsed.values, parsed.nulls));
+        assert_eq!(replayed.escaped, parsed.escaped);
+        for other in [r#"{"a": 1}"#, r#"{"a":[1]}"#, r#"{"12":1}"#, r#"{"a":1"#] {
+            assert_eq!(read(other).3, None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_template_never_disagrees(text in r#"\{("[ab]{0,2}":("[^"\\]{0,20}"|1|-2.5e3|null|true|\{\}|\{"c":1\}),){0,4}"z":"x\\"?"\}?.{0,3}"#) {
+            let (parsed, end, replayed, same) = read(&text);
+            if same.is_some() {
+                prop_assert_eq!(same, end);
+                prop_assert_eq!(replayed.values, parsed.values);
+                prop_assert_eq!(replayed.nulls, parsed.nulls);
+            }
+        }
+    }
+}
