@@ -72,7 +72,8 @@ impl<W: Write> Writer<'_, W> {
 
     /// Closes the document; one that nothing was read for is not begun.
     fn end(&mut self, failed: bool) -> io::Result<()> {
-        if self.plan.json && !self.plan.request.follow && !(failed && !self.document.is_begun()) {
+        let answers = !failed || self.document.is_begun();
+        if self.plan.json && !self.plan.request.follow && answers {
             let end = std::mem::take(&mut self.document).end(&[])?;
             self.out.write_all(end.as_bytes())?;
         }

@@ -17,7 +17,7 @@ pub use split::Splitter;
 
 use std::io::Read;
 
-use reading::{Skimmed, skim};
+use reading::{Heed, Skimmed, skim};
 
 /// Hands every OOM report in `log` to `each`, in the log's order. Uses a few MiB whatever the length of the log.
 pub fn read_reports(log: &mut dyn Read, each: &mut dyn FnMut(OomReport)) -> std::io::Result<()> {
@@ -30,7 +30,11 @@ pub fn read_reports(log: &mut dyn Read, each: &mut dyn FnMut(OomReport)) -> std:
             Skimmed::Gap => splitter.gap(),
         }
         splitter.drain(each);
-        known
+        match (known, splitter.awaits_parts()) {
+            (true, _) => Heed::Part,
+            (false, true) => Heed::Awaited,
+            (false, false) => Heed::Complete,
+        }
     })?;
     undresser.flush(&mut |line| {
         splitter.line(line);

@@ -230,7 +230,7 @@ fn swap_decides_where_no_process_is_known() {
     let bare = |swap| {
         let text = Machine { swap, ..Machine::default() }.text();
         let end = text.find("Tasks state").unwrap();
-        reports(text[..end].as_bytes())[0].cause.kind
+        reports(&text.as_bytes()[..end])[0].cause.kind
     };
     assert_eq!(bare((2_097_148, 0)), CauseKind::SwapFull);
     assert_eq!(bare((0, 0)), CauseKind::NoSwap);

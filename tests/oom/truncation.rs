@@ -46,3 +46,14 @@ fn cut_anywhere_nothing_panics() {
         }
     }
 }
+
+#[test]
+fn the_corpus_of_the_fuzz_target_is_read() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/oom");
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 5);
+    for file in files {
+        let found = reports(&std::fs::read(&file).unwrap());
+        assert!(!found.is_empty(), "{}", file.display());
+    }
+}

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use super::Log;
 use crate::error::{Error, ErrorKind, Result};
+use crate::progress::Progress;
 
 /// Enough for the signature and for reads that cost little.
 const BUFFER: usize = 1 << 18;
@@ -45,6 +46,18 @@ fn unpacked(log: impl Read + 'static, named: &Log) -> Result<Box<dyn Read>> {
         return Err(Error::new(ErrorKind::Failed, "cannot read", name, "it is not text").with_hint(hint));
     }
     Ok(Box::new(log))
+}
+
+/// A log that ends when a person asks to stop, so that what was found is still answered.
+pub(super) struct Heeding<'l> {
+    pub log: &'l mut dyn Read,
+    pub progress: &'l dyn Progress,
+}
+
+impl Read for Heeding<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.progress.interrupted() { Ok(0) } else { self.log.read(buffer) }
+    }
 }
 
 /// The journal being read.

@@ -60,6 +60,7 @@ pub fn run(request: &Oom, context: &Context, each: &mut Each) -> Result<u64> {
         Log::Kernel => from_kernel(request, context, each),
         log => {
             let mut reader = log::open(log)?;
+            let mut reader = log::Heeding { log: &mut reader, progress: context.progress };
             read(&mut reader, &log.name(), request.last, &mut |report| each(&report, None))
         }
     }
@@ -113,8 +114,9 @@ fn from_kernel(request: &Oom, context: &Context, each: &mut Each) -> Result<u64>
     };
     match log::journal() {
         Some(mut journal) => {
+            let mut text = log::Heeding { log: &mut journal, progress: context.progress };
             (context.remark)("no report in /dev/kmsg, reading the journal");
-            let found = read(&mut journal, "the journal", request.last, &mut |report| {
+            let found = read(&mut text, "the journal", request.last, &mut |report| {
                 let now = alive::now(&report);
                 each(&report, Some(&now))
             });

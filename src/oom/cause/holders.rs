@@ -8,6 +8,9 @@ use crate::units::ByteCount;
 /// Less than this share of the memory is not called its holder.
 const HOLDER: f64 = 0.35;
 
+/// The sentence on one holder, of a report and its usable memory.
+type Verdict = fn(&View<'_>, ByteCount) -> Cause;
+
 /// The verdict on the largest holder, where that is not the processes.
 pub(super) fn largest_holder(view: &View<'_>) -> Option<Cause> {
     let usable = view.usable?;
@@ -16,7 +19,7 @@ pub(super) fn largest_holder(view: &View<'_>) -> Option<Cause> {
     }
     let unaccounted = view.unaccounted.unwrap_or(ByteCount::ZERO);
     let locked_elsewhere = view.unevictable.saturating_sub(view.used_by_tasks);
-    let candidates: [(ByteCount, fn(&View<'_>, ByteCount) -> Cause); 5] = [
+    let candidates: [(ByteCount, Verdict); 5] = [
         (view.huge, huge_pages),
         (view.kernel(), kernel),
         (view.shmem, shmem),

@@ -134,7 +134,10 @@ fn context(text: &str) -> Option<Fact<'_>> {
     None
 }
 
-const MARKS: [(&str, fn(&mut Trace)); 23] = [
+/// Notes in a trace what a function stands for.
+type Mark = fn(&mut Trace);
+
+const MARKS: [(&str, Mark); 23] = [
     ("pagefault_out_of_memory", |t| t.page_fault = true),
     ("sysrq_handle_moom", |t| t.sysrq = true),
     ("moom_callback", |t| t.sysrq = true),

@@ -8,7 +8,7 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
     let text = text.trim_end_matches(['\r', '\n']);
     let suspicious =
         |b: &u8| matches!(b, b'&' | b'\\' | b'#' | b'=') || (*b < b' ' && *b != b'\t') || *b >= 0x7f || *b == b'<';
-    if !text.as_bytes().iter().any(|b| suspicious(b)) {
+    if !text.as_bytes().iter().any(suspicious) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());

@@ -8,7 +8,7 @@ mod journal;
 mod skim;
 
 pub use dressing::{Line, Stamp};
-pub use skim::{Skimmed, skim};
+pub use skim::{Heed, Skimmed, skim};
 
 use journal::Journal;
 

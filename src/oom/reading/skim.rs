@@ -16,25 +16,37 @@ pub enum Skimmed<'a> {
     Gap,
 }
 
-/// Words that no report lacks; spelled as in the kernel, and as a byte array in JSON (`journalctl -o json` of text that
-/// is not UTF-8). A report with its head lost can begin at any of them.
-const TRIGGERS: [&str; 17] = [
+/// What a line was to the reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heed {
+    /// A part of one.
+    Part,
+    /// None, while one awaits further parts.
+    Awaited,
+    /// None, and none is awaited.
+    Complete,
+}
+
+/// Words that no report lacks. A report with its head lost can begin at any of them.
+const TRIGGERS: [&str; 11] = [
     "oom-kill",
     "ut of memory",
     "ut of Memory",
-    "Killed process ",
-    "Kill process ",
-    "kill process ",
-    "available memory (MPOL",
-    "available memory in cpuset",
+    "illed process ",
+    "ill process ",
+    "o available memory",
     "total_vm",
     "Manual OOM",
     "limit of /",
     "panic_on_oom",
     "memory.oom.group",
+];
+
+/// The first of them as a byte array in JSON (`journalctl -o json` of text that is not UTF-8).
+const TRIGGERS_IN_BYTES: [&str; 4] = [
     "111,111,109,45,107,105,108,108",
     "117,116,32,111,102,32,109,101,109",
-    "75,105,108,108,101,100,32,112,114",
+    "108,101,100,32,112,114,111,99",
     "116,111,116,97,108,95,118,109",
 ];
 
@@ -46,10 +58,14 @@ const CONTEXT: usize = 256 << 10;
 const CONTEXT_OF_HEAD: usize = 4 << 10;
 /// Lines that long are cut: a whole report on one line is shorter.
 const LONGEST_LINE: usize = 512 << 10;
-/// After so many bytes without a fact the report is over, and the rest is passed by again.
-const IDLE: usize = 192 << 10;
+/// After so many bytes without a part the rest is passed by again.
+const IDLE: usize = 128 << 10;
+/// The same where nothing more is awaited.
+const IDLE_COMPLETE: usize = 8 << 10;
 
 static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(TRIGGERS).ok());
+static SEARCH_JSON: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasick::new(TRIGGERS.iter().chain(&TRIGGERS_IN_BYTES)).ok());
 
 struct Skimmer<'r> {
     input: &'r mut dyn Read,
@@ -60,11 +76,18 @@ struct Skimmer<'r> {
     /// Everything before was handed out as lines.
     handed: usize,
     ended: bool,
+    /// How much stands before the trigger that was found.
+    context: usize,
+    /// The log is lines of JSON, which can hold messages as arrays of bytes.
+    is_json: bool,
 }
 
-/// Hands the lines around every trigger in `input` to `each`, which answers whether a line was part of a report.
-pub fn skim(input: &mut dyn Read, each: &mut dyn FnMut(Skimmed<'_>) -> bool) -> std::io::Result<()> {
-    let mut skimmer = Skimmer { input, buffer: vec![0; BLOCK + CONTEXT], filled: 0, at: 0, handed: 0, ended: false };
+/// Hands the lines around every trigger in `input` to `each`, which answers what they were.
+pub fn skim(input: &mut dyn Read, each: &mut dyn FnMut(Skimmed<'_>) -> Heed) -> std::io::Result<()> {
+    let buffer = vec![0; BLOCK + CONTEXT];
+    let mut skimmer = Skimmer { input, buffer, filled: 0, at: 0, handed: 0, ended: false, context: 0, is_json: false };
+    skimmer.refill(0)?;
+    skimmer.is_json = skimmer.buffer[..skimmer.filled].trim_ascii_start().starts_with(b"{");
     loop {
         if !skimmer.find_trigger(each)? {
             return Ok(());
@@ -75,7 +98,7 @@ pub fn skim(input: &mut dyn Read, each: &mut dyn FnMut(Skimmed<'_>) -> bool) -> 
 
 impl Skimmer<'_> {
     /// Moves to the first line worth handing out; false at the end of the input.
-    fn find_trigger(&mut self, each: &mut dyn FnMut(Skimmed<'_>) -> bool) -> std::io::Result<bool> {
+    fn find_trigger(&mut self, each: &mut dyn FnMut(Skimmed<'_>) -> Heed) -> std::io::Result<bool> {
         const LONGEST_TRIGGER: usize = 40;
         let mut passed = 0usize;
         loop {
@@ -85,6 +108,7 @@ impl Skimmer<'_> {
                 if passed + start.saturating_sub(self.handed) > 2 * IDLE {
                     each(Skimmed::Gap);
                 }
+                self.context = at - start;
                 self.at = start;
                 return Ok(true);
             }
@@ -99,7 +123,7 @@ impl Skimmer<'_> {
     }
 
     fn trigger(&self) -> Option<(usize, bool)> {
-        let search = SEARCH.as_ref()?;
+        let search = if self.is_json { SEARCH_JSON.as_ref()? } else { SEARCH.as_ref()? };
         let hit = search.find(&self.buffer[self.at..self.filled])?;
         Some((self.at + hit.start(), hit.pattern().as_usize() == 0))
     }
@@ -117,22 +141,27 @@ impl Skimmer<'_> {
         }
     }
 
-    /// Hands out lines until none was part of a report for long enough.
-    fn hand_out(&mut self, each: &mut dyn FnMut(Skimmed<'_>) -> bool) -> std::io::Result<()> {
+    /// Hands out lines until none was part of a report for long enough, the trigger's in any case.
+    fn hand_out(&mut self, each: &mut dyn FnMut(Skimmed<'_>) -> Heed) -> std::io::Result<()> {
+        let mut context = self.context;
         let mut idle = 0;
-        // The context before a trigger is idle by nature.
-        let patience = IDLE + CONTEXT;
-        while idle < patience {
+        loop {
             let Some(end) = self.line_end()? else { return Ok(()) };
-            let line = &self.buffer[self.at..end];
-            idle = if each(Skimmed::Line(line)) { 0 } else { idle + line.len() + 1 };
-            self.at = (end + 1).min(self.filled);
-            if self.buffer.get(end) != Some(&b'\n') {
-                self.at = end.min(self.filled);
-            }
+            let length = end + 1 - self.at;
+            let heed = each(Skimmed::Line(&self.buffer[self.at..end]));
+            let is_newline = self.buffer.get(end) == Some(&b'\n');
+            self.at = if is_newline { end + 1 } else { end }.min(self.filled);
             self.handed = self.at;
+            context = context.saturating_sub(length);
+            if heed == Heed::Part || context > 0 {
+                idle = 0;
+                continue;
+            }
+            idle += length;
+            if idle > if heed == Heed::Awaited { IDLE } else { IDLE_COMPLETE } {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// The end of the line at `at`; None at the end of the input.

@@ -5,7 +5,7 @@ use crate::oom::cause;
 use crate::oom::gfp::{self, Gfp};
 use crate::oom::memory::Zone;
 use crate::oom::parse::fields::COMM_LENGTH;
-use crate::oom::report::{Constraint, Memcg, OomReport, Outcome, PageSizeSource, Task};
+use crate::oom::report::{Constraint, Invoker, Memcg, OomReport, Outcome, PageSizeSource, Task};
 use crate::oom::split::draft::Draft;
 use crate::units::ByteCount;
 
@@ -31,6 +31,7 @@ pub(super) fn finish(mut draft: Draft, boot: Option<&str>) -> OomReport {
     let mut report = draft.report;
     report.kernel = report.kernel.take().or(boot.map(str::to_owned));
     report.constraint = constraint(&report);
+    report.invoker = report.invoker.take().filter(|invoker| !is_unknown(invoker));
     if let Some(memcg) = &mut report.memcg {
         memcg.version = memcg.version.or(memcg_version(memcg, report.kernel.as_deref()));
     }
@@ -54,6 +55,11 @@ fn vouch_for_invoker(draft: &mut Draft) {
         invoker.pid = invoker.pid.or(pid);
         invoker.name = invoker.name.take().or(comm);
     }
+}
+
+/// An invoker of whom nothing is known (≤ 2.6.18) is none.
+fn is_unknown(invoker: &Invoker) -> bool {
+    invoker.name.is_none() && invoker.pid.is_none()
 }
 
 /// More than a comm before `invoked oom-killer` is the rest of an unknown prefix.

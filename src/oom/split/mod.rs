@@ -80,6 +80,12 @@ impl Splitter {
         self.current.is_some() || self.earlier.is_some()
     }
 
+    /// Whether a report is open that has not seen its end.
+    pub fn awaits_parts(&self) -> bool {
+        let awaits = |draft: &Draft| draft.awaits_kill();
+        self.loose.is_some() || self.current.as_ref().is_some_and(awaits) || self.earlier.as_ref().is_some_and(awaits)
+    }
+
     fn close_all(&mut self) {
         let loose = self.loose.take().filter(Draft::is_evident);
         for draft in self.earlier.take().into_iter().chain(self.current.take()).chain(loose) {
