@@ -54,6 +54,13 @@ pub(super) fn is_zero(bytes: &[u8; BLOCK]) -> bool {
 #[inline(always)]
 pub(super) fn classify(bytes: &[u8; BLOCK]) -> Classes {
     let lanes = lanes(bytes);
+    // Most blocks of text hold nothing but printable ASCII, and that is told by their extremes.
+    let lowest = lanes[0].min(lanes[1]).min(lanes[2].min(lanes[3]));
+    let highest = lanes[0].max(lanes[1]).max(lanes[2].max(lanes[3]));
+    let (first, last) = (u8x16::splat(b' '), u8x16::splat(b'~'));
+    if (lowest.min(first).cmp_eq(first) & highest.max(last).cmp_eq(last)).all() {
+        return Classes { ascii: u64::MAX, ..Classes::default() };
+    }
     let equals = |lane: u8x16, value: u8| lane.cmp_eq(u8x16::splat(value));
     let ascii = |lane| within(lane, b' ', 0x7e - b' ') | within(lane, b'\t', 1) | equals(lane, b'\r');
     let ascii = gather(&lanes, ascii);

@@ -62,7 +62,7 @@ impl Template {
         let values = self.pieces.len() - 1;
         for (leaf, (until, field)) in self.pieces.iter().enumerate() {
             let piece = &self.text[from..usize::from(*until)];
-            if !text[at..].starts_with(piece) {
+            if !begins(text.get(at..)?, piece) {
                 return None;
             }
             from = usize::from(*until);
@@ -84,6 +84,21 @@ impl Template {
             }
         }
         Some(at)
+    }
+}
+
+/// Whether `text` begins with `piece`. Most pieces are a key and its punctuation: too short for a call to be worth it.
+#[inline(always)]
+fn begins(text: &[u8], piece: &[u8]) -> bool {
+    let Some(text) = text.get(..piece.len()) else { return false };
+    let ends = |bytes: &[u8]| -> Option<(u64, u64)> {
+        let (first, last) = (bytes.first_chunk::<8>()?, bytes.last_chunk::<8>()?);
+        Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
+    };
+    match ends(piece) {
+        None => text.iter().zip(piece).all(|(a, b)| a == b),
+        found if piece.len() <= 16 => found == ends(text),
+        _ => text == piece,
     }
 }
 
