@@ -64,6 +64,12 @@ impl Chain {
         true
     }
 
+    /// Whether a header may be due below `end`: none is inside of a chunk.
+    #[inline(always)]
+    pub(super) fn is_due(&self, end: u64) -> bool {
+        self.next < end
+    }
+
     /// The chunk that begins at `addr`.
     pub(super) fn chunk_at(&self, addr: u64) -> Option<Chunk> {
         self.current.filter(|chunk| chunk.start == addr)

@@ -13,6 +13,9 @@ use crate::sys::cpu;
 /// Bits at multiples of 16, where allocations begin.
 const STARTS: u64 = 0x0001_0001_0001_0001;
 
+/// Bits at the second words of 16-byte units, where sizes of chunks stand.
+const SIZES: u64 = STARTS << 8;
+
 /// A blob of unknown length ends here at the latest.
 const MAX_BLOB: u64 = 1 << 20;
 
@@ -143,7 +146,11 @@ impl Gaps {
         // Where an allocation could begin behind a zero word.
         let behind_zero = (zeros << 8) | u64::from(self.is_behind_zero(view, block));
         let begins = whole & !zeros & STARTS & behind_zero;
-        let mut words = low | begins;
+        // A word below 64 KiB is no pointer, but it may be the size of the next chunk where one is due.
+        let tiny = low & (zero >> 2) & (zero >> 3) & (zero >> 4) & (zero >> 5);
+        let end = view.addr.0.wrapping_add(((block + 1) * BLOCK) as u64).wrapping_sub(view.pad as u64);
+        let sizes = if self.chain.is_due(end) { tiny & SIZES } else { 0 };
+        let mut words = (low & !tiny) | sizes | begins;
         let mut pointers = 0u64;
         while words != 0 {
             let bit = words.trailing_zeros() as usize;
@@ -152,7 +159,7 @@ impl Gaps {
             if begins >> bit & 1 == 1 {
                 self.blob(view, offset, None);
             }
-            if low >> bit & 1 == 1 && self.word(view, offset) {
+            if (low & !tiny | sizes) >> bit & 1 == 1 && self.word(view, offset) {
                 pointers |= 0xff << bit;
             }
         }

@@ -27,7 +27,9 @@ const LANE: usize = 16;
 
 #[inline(always)]
 fn lanes(bytes: &[u8; BLOCK]) -> [u8x16; BLOCK / LANE] {
-    std::array::from_fn(|index| u8x16::new(std::array::from_fn(|byte| bytes[index * LANE + byte])))
+    // Whole arrays are loaded at once; byte by byte the compiler puts them together one by one.
+    let (chunks, _) = bytes.as_chunks::<LANE>();
+    [u8x16::new(chunks[0]), u8x16::new(chunks[1]), u8x16::new(chunks[2]), u8x16::new(chunks[3])]
 }
 
 /// The lanes from `first` to `first + extent`, all bits set.

@@ -33,7 +33,16 @@ struct Stretch {
 pub(super) struct Pointers {
     granules: Vec<u64>,
     stretches: Vec<Stretch>,
-    last: usize,
+    /// The stretch last found for a value of that slot. Neighbouring pointers lead to a few places again and again.
+    lately: Box<[u32; LATELY]>,
+}
+
+const LATELY: usize = 1024;
+
+/// The slot of a value: by 2 MiB, the size of what allocators map at a time or more.
+#[inline(always)]
+fn slot(value: u64) -> usize {
+    (value >> 21) as usize % LATELY
 }
 
 impl Pointers {
@@ -61,7 +70,7 @@ impl Pointers {
                 granules[granule as usize / 64] |= 1 << (granule % 64);
             }
         }
-        Pointers { granules, stretches, last: 0 }
+        Pointers { granules, stretches, lately: Box::new([0; LATELY]) }
     }
 
     /// What `value` leads to, if anything.
@@ -72,14 +81,15 @@ impl Pointers {
         if value < LOWEST || word >> (granule % 64) & 1 == 0 {
             return None;
         }
-        if let Some(stretch) = self.stretches.get(self.last)
+        let slot = slot(value);
+        if let Some(stretch) = self.stretches.get(self.lately[slot] as usize)
             && (stretch.start..stretch.end).contains(&value)
         {
             return Some(stretch.place);
         }
         let index = self.stretches.partition_point(|stretch| stretch.end <= value);
         let stretch = self.stretches.get(index).filter(|stretch| stretch.start <= value)?;
-        self.last = index;
+        self.lately[slot] = index as u32;
         Some(stretch.place)
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::growth::{Choice, Look, RegionGrowth, Sample, Series, choose, region_growth};
-use crate::scan::{self, Group, GroupKind, Label, ScanResult, Tally};
+use crate::scan::{self, Composition, Group, GroupKind, Label, ScanResult, Tally};
 use crate::space::{AddressMap, Footprint, Permissions, Region, RegionKind};
 use crate::units::{Addr, ByteCount, Span};
 
@@ -88,5 +88,7 @@ fn group(label: &str, before: (u64, u64), now: (u64, u64)) -> Group {
 fn records(share: f64) -> ScanResult {
     let growth = (120.0 * MIB * share) as u64;
     let groups = vec![group(LABEL, (10_000, 5_000_000), (550_000, 5_000_000 + growth))];
-    ScanResult { scanned: ByteCount::mib(400), groups, ..ScanResult::default() }
+    let composition = |other| Composition { other, ..Composition::default() };
+    let (before, now) = (composition(ByteCount::mib(280)), composition(ByteCount::mib(400)));
+    ScanResult { scanned: now.other, composition: now, before: Some(before), groups, ..ScanResult::default() }
 }

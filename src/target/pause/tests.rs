@@ -138,7 +138,8 @@ fn a_target_that_dies_at_any_moment_ends_in_gone() {
             while let Ok(pause) = Pause::begin(&target) {
                 pause.end();
             }
-            assert!(began.elapsed() < Duration::from_secs(1));
+            // Twenty threads end when they are scheduled; a busy machine takes its time.
+            assert!(began.elapsed() < Duration::from_secs(10));
             let error = Pause::begin(&target).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Gone, "{error}");
         });
