@@ -38,6 +38,10 @@ fn resolve_below(roots: &Roots, selector: &str, all: bool) -> Result<Resolved> {
         return children(roots, master, all);
     }
     if let Some(path) = selector.strip_prefix("cgroup:") {
+        if path.is_empty() {
+            let error = Error::new(ErrorKind::Usage, FINDING, "a process", "the cgroup is not named");
+            return Err(error.with_hint("name one: cgroup:/system.slice/nginx.service"));
+        }
         return cgroup(roots, path, all);
     }
     if let Ok(pid) = selector.parse::<i64>() {

@@ -51,10 +51,10 @@ pub fn write_diff(diff: &Diff, page: &mut Page) {
     }
 }
 
-/// Writes `content`, of the region `place`: so many groups, and samples of the first few.
+/// Writes `content`, of the memory `place`: so many groups, and samples of the first few.
 pub fn write(content: &Content, place: Option<&str>, (limit, sampled): (usize, usize), page: &mut Page) {
     page.begin_field("content");
-    let place = place.map(|place| format!(" of the {place}")).unwrap_or_default();
+    let place = place.map(|place| format!(" of {place}")).unwrap_or_default();
     let mut head = Line::of(Paint::Plain, format!("{}{place} scanned", content.scanned_bytes));
     if content.sampled {
         head = head.put(Paint::Warn, ", counts are lower bounds");
@@ -96,15 +96,23 @@ fn write_groups(content: &Content, limit: usize, sampled: usize, page: &mut Page
     columns.extend([("kind", Align::Left), ("what", Align::Left)]);
     let mut table = Table::new(&columns);
     let style = page.style;
-    for (index, group) in content.groups.iter().take(limit).enumerate() {
+    let shown = content.groups.iter().enumerate().filter(|(_, group)| is_worth_a_row(group)).take(limit);
+    let mut rows = 0;
+    for (index, group) in shown {
+        rows += 1;
         let numbers = number_cells(group, &growth, page);
         table.row_with(numbers, move |room| name_and_samples(group, index < sampled, room, style));
     }
     table.write(page);
-    let hidden = content.groups.len().saturating_sub(limit) as u64 + content.omitted_groups;
+    let hidden = content.groups.len().saturating_sub(rows) as u64 + content.omitted_groups;
     if hidden > 0 {
         page.line(Line::of(Paint::Dim, format!("and {} more", number::count(hidden))));
     }
+}
+
+/// One string that fills next to nothing is no group to a person.
+fn is_worth_a_row(group: &GroupRow) -> bool {
+    group.count > 1 || group.share >= 0.01 || group.growth_bytes.is_some_and(|growth| growth.unsigned_abs() >= 4096)
 }
 
 fn number_cells(group: &GroupRow, growth: &GrowthColumn, page: &Page) -> Vec<Line> {

@@ -37,8 +37,13 @@ pub fn write(inspect: &Inspect, page: &mut Page) {
     }
     if let Some(found) = &inspect.content {
         page.blank();
-        let kind = inspect.suspect.as_ref().and_then(|suspect| inspect.regions.get(suspect.region));
-        content::write(found, kind.map(|region| region.kind.to_string()).as_deref(), (GROUPS, SAMPLED), page);
+        let suspect = inspect.suspect.as_ref().and_then(|suspect| inspect.regions.get(suspect.region));
+        let alone = |region: &RegionRow| region.rss_bytes.is_none_or(|resident| found.scanned_bytes <= resident);
+        let place = suspect.map(|region| match alone(region) {
+            true => format!("the {}", region.kind),
+            false => "all private memory".to_string(),
+        });
+        content::write(found, place.as_deref(), (GROUPS, SAMPLED), page);
     }
     if let Some(snapshot) = &inspect.snapshot {
         page.blank();
