@@ -48,7 +48,7 @@ fn scan_target(selector: &Selector, request: &Scan, context: &Context) -> Result
     let found = scanner.finish();
     Ok(report::Scan {
         target: Some(target_row(&target)),
-        range: hull(&spans),
+        range: only(&spans),
         snapshot: Some(taken.snapshot),
         warnings: warnings(&taken.notices, &found),
         content: Some(Content::from_scan(&found, None).top(request.top)),
@@ -69,7 +69,7 @@ fn scan_file(path: &Path, base: Option<Addr>, request: &Scan, context: &Context)
     let found = scanner.finish();
     Ok(report::Scan {
         path: Some(path.display().to_string()),
-        range: hull(&spans),
+        range: only(&spans),
         warnings: warnings(&notices, &found),
         content: Some(Content::from_scan(&found, None).top(request.top)),
         ..report::Scan::default()
@@ -122,8 +122,10 @@ pub fn warnings(notices: &[Notice], found: &ScanResult) -> Vec<String> {
     notices.iter().chain(sampled).map(ToString::to_string).collect()
 }
 
-fn hull(spans: &[Span]) -> Option<Span> {
-    let start = spans.iter().map(|span| span.start).min()?;
-    let end = spans.iter().map(|span| span.end).max()?;
-    Some(Span::new(start, end))
+/// The range, where there is one: of scattered memory the ends say nothing.
+fn only(spans: &[Span]) -> Option<Span> {
+    match spans {
+        [span] => Some(*span),
+        _ => None,
+    }
 }
