@@ -1,6 +1,6 @@
 //! `doctor`: what may be done, and what is missing for the rest.
 
-use super::subject::{open_one, target_row};
+use super::subject::open_one;
 use super::{Context, Doctor};
 use crate::error::Result;
 use crate::report::{self, CheckRow, Document};
@@ -20,7 +20,7 @@ pub fn run(request: &Doctor, context: &Context) -> Result<Vec<Document>> {
         remedy: check.remedy,
     });
     Ok(vec![Document::Doctor(report::Doctor {
-        target: target.as_ref().map(target_row),
+        target: target.as_ref().map(|target| report::TargetRow::from(target.identity())),
         checks: checks.collect(),
         warnings: Vec::new(),
     })])

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::copying::cautions;
-use super::subject::{hint_at_worker, open_one, spans_of, target_row};
+use super::subject::{hint_at_worker, open_one, spans_of};
 use super::{Context, Dump, storing};
 use crate::error::Result;
 use crate::explain::Notice;
@@ -46,7 +46,7 @@ fn row(target: &Target, asked: Span, dumped: DumpResult) -> report::Dump {
         warnings.push(format!("nothing is mapped from {} on, the file ends there", dumped.range.end));
     }
     report::Dump {
-        target: target_row(target),
+        target: report::TargetRow::from(target.identity()),
         range: dumped.range,
         path: dumped.path.display().to_string(),
         format: "raw".to_string(),

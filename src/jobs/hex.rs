@@ -4,7 +4,7 @@ use memchr::memmem::Finder;
 
 use super::copying::check_interrupted;
 use super::scan::open_file;
-use super::subject::{open_one, spans_of, target_row};
+use super::subject::{open_one, spans_of};
 use super::{Context, Hex, Part, Subject};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{LiveMemory, MemorySource, ReadError};
@@ -37,7 +37,7 @@ pub fn run(request: &Hex, context: &Context) -> Result<Vec<Document>> {
             let target = open_one(selector, context)?;
             target.access().require_memory_read(&target)?;
             let memory = LiveMemory::open(&target, target.address_map()?)?;
-            answer.target = Some(target_row(&target));
+            answer.target = Some(report::TargetRow::from(target.identity()));
             let private = |kind| !matches!(kind, RegionKind::File | RegionKind::Special);
             let regions = memory.address_map().regions.iter().filter(|region| private(region.kind));
             let spans = regions.flat_map(|region| region.parts.clone()).collect();

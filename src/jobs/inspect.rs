@@ -6,17 +6,18 @@ use std::time::Duration;
 
 use super::copying::{How, check_interrupted, scan_options, take, take_live};
 use super::observe::Observation;
-use super::scope::{Scope, beyond, held, joined, sample};
-use super::subject::{hint_at_worker, open_one, spans_of, target_row};
+use super::scope::{Scope, held, sample};
+use super::subject::{hint_at_worker, open_one, spans_of};
 use super::{Context, Inspect, MethodChoice, Part, storing};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{self, Facts, Notice, TimeToLimit, Worker};
 use crate::growth::{Choice, RegionGrowth, Series, choose, region_growth};
 use crate::progress::Silent;
-use crate::report::{self, Content, Document, LimitRow, RegionRow, Snapshot, Suspect};
+use crate::report::{self, Content, Document, LimitRow, RegionRow, Snapshot, Suspect, TargetRow};
 use crate::scan::{ScanResult, Scanner};
 use crate::space::AddressMap;
+use crate::space::spans::{joined, outside};
 use crate::target::{Limit, LimitKind, Role, Target, fattest_worker_of};
 use crate::units::{ByteCount, Span};
 
@@ -99,7 +100,11 @@ struct FirstScan {
 impl FirstScan {
     /// What to look at the second time of `all`: the same, and whatever is new.
     fn again(&self, all: &[Span]) -> Vec<Span> {
-        if self.asked == self.scanned { all.to_vec() } else { joined(&self.scanned, &beyond(all, &self.asked)) }
+        if self.asked == self.scanned {
+            return all.to_vec();
+        }
+        let new = all.iter().flat_map(|span| outside(&self.asked, *span));
+        joined(self.scanned.iter().copied().chain(new).collect())
     }
 }
 
@@ -212,7 +217,7 @@ impl Findings<'_> {
         let watched = series.window().as_secs_f64();
         let seconds = self.between.map(|between| between.as_secs_f64());
         report::Inspect {
-            target: target_row(self.target),
+            target: TargetRow::from(self.target.identity()),
             limits: limit.map(|limit| limit_row(&limit, verdict.time_to_limit)),
             growth: Some(growth_row(&series, watched)),
             regions: self.region_rows(),

@@ -1,6 +1,6 @@
 //! `map`: the regions of an address space with what each costs.
 
-use super::subject::{hint_at_worker, open_all, open_one, target_row};
+use super::subject::{hint_at_worker, open_all, open_one};
 use super::{Context, Map, MapOrder};
 use crate::error::Result;
 use crate::report::{self, Document, RegionRow, Totals};
@@ -30,5 +30,10 @@ fn regions(target: &Target, order: MapOrder) -> Result<Document> {
         MapOrder::Size => rows.sort_by_key(|row| std::cmp::Reverse(row.size_bytes)),
     }
     let totals = Totals::of(&rows);
-    Ok(Document::Map(report::Map { target: target_row(target), regions: rows, totals, warnings: Vec::new() }))
+    Ok(Document::Map(report::Map {
+        target: report::TargetRow::from(target.identity()),
+        regions: rows,
+        totals,
+        warnings: Vec::new(),
+    }))
 }

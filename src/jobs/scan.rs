@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::copying::{How, cautions, check_interrupted, scan_options, take};
 use super::scope::Scope;
-use super::subject::{hint_at_worker, open_one, spans_of, target_row};
+use super::subject::{hint_at_worker, open_one, spans_of};
 use super::{Context, MethodChoice, Scan, Selector, Subject};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
@@ -47,7 +47,7 @@ fn scan_target(selector: &Selector, request: &Scan, context: &Context) -> Result
     let taken = take(&target, &map, &spans, how, &mut scanner, context)?;
     let found = scanner.finish();
     Ok(report::Scan {
-        target: Some(target_row(&target)),
+        target: Some(report::TargetRow::from(target.identity())),
         range: only(&spans),
         snapshot: Some(taken.snapshot),
         warnings: warnings(&taken.notices, &found),

@@ -73,35 +73,6 @@ pub fn sample(spans: &[Span], held: ByteCount) -> Vec<Span> {
     taken
 }
 
-/// The parts of `spans` that are outside of `known`; both in order.
-pub fn beyond(spans: &[Span], known: &[Span]) -> Vec<Span> {
-    let mut parts = Vec::new();
-    for span in spans {
-        let mut at = span.start;
-        for inside in known.iter().filter(|inside| inside.overlaps(*span)) {
-            parts.push(Span::new(at, inside.start));
-            at = at.max(inside.end);
-        }
-        parts.push(Span::new(at, span.end));
-    }
-    parts.retain(|part| !part.is_empty());
-    parts
-}
-
-/// `a` and `b` together, in order, what touches joined.
-pub fn joined(a: &[Span], b: &[Span]) -> Vec<Span> {
-    let mut all: Vec<Span> = a.iter().chain(b).copied().collect();
-    all.sort_unstable();
-    let mut joined: Vec<Span> = Vec::with_capacity(all.len());
-    for span in all {
-        match joined.last_mut() {
-            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
-            _ => joined.push(span),
-        }
-    }
-    joined
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,14 +83,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_is_what_was_not_known() {
-        let known = [span(10, 20), span(30, 40)];
-        assert_eq!(beyond(&[span(5, 45)], &known), [span(5, 10), span(20, 30), span(40, 45)]);
-        assert_eq!(beyond(&[span(12, 18)], &known), []);
-        assert_eq!(beyond(&[span(50, 60)], &known), [span(50, 60)]);
-    }
-
-    #[test]
     fn a_sample_is_even_and_bounded() {
         let gib = 1u64 << 30;
         let spans = [span(0, 16 * gib)];
@@ -127,10 +90,5 @@ mod tests {
         let size: ByteCount = taken.iter().map(|part| part.size()).sum();
         assert_eq!((taken.len(), size), (1024, ByteCount(4 * gib)));
         assert_eq!(sample(&spans, ByteCount(gib)), spans);
-    }
-
-    #[test]
-    fn what_touches_is_joined() {
-        assert_eq!(joined(&[span(0, 5), span(9, 12)], &[span(5, 9), span(20, 21)]), [span(0, 12), span(20, 21)]);
     }
 }

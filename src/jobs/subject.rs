@@ -1,26 +1,18 @@
-//! Whom or what a job is about: processes behind a selector, the part of an address space that was asked for, and
-//! the rows that documents name them by.
+//! Whom or what a job is about: processes behind a selector, the part of an address space that was asked for.
 
 use super::{Context, Part, Selector};
 use crate::error::{Error, ErrorKind, Result};
 use crate::growth::choose;
-use crate::report::TargetRow;
 use crate::space::{AddressMap, Region, RegionKind};
 use crate::target::{Role, Target, fattest_worker_of, resolve};
 use crate::units::Span;
 
-/// The one process that `selector` means; remarks on the choice go to the person.
+/// The one process that `selector` means, the largest where several fit; remarks on the choice go to the person.
 ///
 /// # Errors
 /// None fits, or it may not be looked at.
 pub fn open_one(selector: &Selector, context: &Context) -> Result<Target> {
-    let mut targets = open_all(&Selector { all: false, ..selector.clone() }, context)?;
-    if targets.len() > 1 {
-        let count = targets.len();
-        targets.sort_by_key(|target| std::cmp::Reverse(resident(target)));
-        let first = targets.first().map(Target::subject).unwrap_or_default();
-        (context.remark)(&format!("{count} processes fit “{}”; took {first}, the largest", selector.text));
-    }
+    let targets = open_all(&Selector { all: false, ..selector.clone() }, context)?;
     targets.into_iter().next().ok_or_else(|| {
         Error::new(ErrorKind::Gone, "cannot find", format!("“{}”", selector.text), "no live process fits")
     })
@@ -36,10 +28,6 @@ pub fn open_all(selector: &Selector, context: &Context) -> Result<Vec<Target>> {
     Ok(resolved.targets)
 }
 
-fn resident(target: &Target) -> u64 {
-    target.sample(std::time::Duration::ZERO, false).map_or(0, |sample| sample.rss.0)
-}
-
 /// Points from a master that only supervises to its fattest worker.
 pub fn hint_at_worker(target: &Target, context: &Context) {
     if target.identity().role != Some(Role::Master) {
@@ -53,24 +41,6 @@ pub fn hint_at_worker(target: &Target, context: &Context) {
         worker.name.escape_debug(),
         worker.pid
     ));
-}
-
-/// The process as a row.
-pub fn target_row(target: &Target) -> TargetRow {
-    let identity = target.identity();
-    TargetRow {
-        pid: identity.pid,
-        ppid: Some(identity.ppid),
-        name: identity.name.clone(),
-        exe: identity.exe.clone(),
-        cmdline: identity.cmdline.clone(),
-        uid: Some(identity.uid),
-        threads: Some(identity.threads),
-        start_time: Some(identity.start_time),
-        cgroup: identity.cgroup.clone(),
-        container_id: identity.container_id.clone(),
-        role: identity.role.as_ref().map(ToString::to_string),
-    }
 }
 
 /// The spans of `part` in `map`.

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::ReadError;
 use super::live::{WINDOW, read_memory};
-use super::spans::{joined, outside};
 use crate::progress::Progress;
+use crate::space::spans::{joined, outside};
 use crate::units::{Addr, ByteCount, Span};
 
 /// What one thread takes at a time.

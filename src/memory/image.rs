@@ -12,9 +12,9 @@ use nix::unistd::{Whence, lseek};
 use sha2::{Digest, Sha256};
 
 use super::output::failure;
-use super::spans::joined;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
+use crate::space::spans::joined;
 use crate::space::{AddressMap, Mapping};
 use crate::units::{Addr, ByteCount, Span};
 

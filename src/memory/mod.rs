@@ -10,7 +10,6 @@ mod manifest;
 mod output;
 mod recorded;
 mod source;
-mod spans;
 mod stage;
 mod staged;
 #[cfg(test)]

@@ -10,10 +10,10 @@ use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
 use super::manifest::Manifest;
-use super::spans::{joined, outside, total, within};
 use super::{Consistency, MemorySource, ReadError};
 use crate::elf::{Core, Segment};
 use crate::error::{Error, ErrorKind, Result};
+use crate::space::spans::{joined, outside, total, within};
 use crate::space::{AddressMap, Hints, Mapping, Permissions, Residency, regions};
 use crate::units::{Addr, ByteCount, Span};
 

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::copy::{Copied, Piece, copy};
 use super::live::{failure, open_mem};
-use super::spans::{joined, total, within};
 use super::{Consistency, Coverage, StagedMemory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::space::AddressMap;
+use crate::space::spans::{joined, total, within};
 use crate::sys::pages::Pages;
 use crate::target::{Pause, Target, machine_memory};
 use crate::units::{Addr, ByteCount, Span};

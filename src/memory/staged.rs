@@ -1,9 +1,9 @@
 //! Memory that was copied into buffers of our own and stays as it is.
 
 use super::copy::{Copied, Piece};
-use super::spans::{joined, outside, total, within};
 use super::stage::{Part, parts};
 use super::{Consistency, Coverage, MemorySource, ReadError};
+use crate::space::spans::{joined, outside, total, within};
 use crate::space::{AddressMap, Residency};
 use crate::sys::pages::Pages;
 use crate::units::{Addr, ByteCount, Span};

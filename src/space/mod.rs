@@ -6,6 +6,7 @@ mod mapping;
 mod region;
 mod regions;
 mod residency;
+pub mod spans;
 
 pub use address_map::AddressMap;
 pub use mapping::{Mapping, Permissions};

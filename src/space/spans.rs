@@ -3,7 +3,7 @@
 use crate::units::{ByteCount, Span};
 
 /// The same addresses in order, each once, touching spans joined, empty ones left out.
-pub(super) fn joined(mut spans: Vec<Span>) -> Vec<Span> {
+pub fn joined(mut spans: Vec<Span>) -> Vec<Span> {
     spans.retain(|span| !span.is_empty());
     spans.sort_unstable();
     let mut whole: Vec<Span> = Vec::with_capacity(spans.len());
@@ -17,14 +17,14 @@ pub(super) fn joined(mut spans: Vec<Span>) -> Vec<Span> {
 }
 
 /// What of `span` lies in `list`, in order.
-pub(super) fn within(list: &[Span], span: Span) -> impl Iterator<Item = Span> + '_ {
+pub fn within(list: &[Span], span: Span) -> impl Iterator<Item = Span> + '_ {
     let first = list.partition_point(|item| item.end <= span.start);
     let rest = list[first..].iter().take_while(move |item| item.start < span.end);
     rest.map(move |item| item.intersection(span)).filter(|part| !part.is_empty())
 }
 
 /// What of `span` does not lie in `list`, in order.
-pub(super) fn outside(list: &[Span], span: Span) -> Vec<Span> {
+pub fn outside(list: &[Span], span: Span) -> Vec<Span> {
     let mut rest = Vec::new();
     let mut from = span.start;
     for part in within(list, span) {
@@ -37,7 +37,7 @@ pub(super) fn outside(list: &[Span], span: Span) -> Vec<Span> {
 }
 
 /// How many bytes they are.
-pub(super) fn total(list: &[Span]) -> ByteCount {
+pub fn total(list: &[Span]) -> ByteCount {
     list.iter().map(|span| span.size()).sum()
 }
 
