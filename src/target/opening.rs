@@ -246,7 +246,7 @@ fn refuse_what_is_no_target(roots: &Roots, directory: &OwnedFd, pid: i32, stat: 
         return refuse(ErrorKind::Failed, "a kernel thread, which has no memory of its own");
     }
     if stat.is_zombie() && status.threads > 1 {
-        return refuse(ErrorKind::Failed, "its main thread ended, and its memory cannot be reached through it");
+        return refuse(ErrorKind::Gone, "its main thread ended, and its memory cannot be reached through it");
     }
     if stat.is_zombie() {
         let reason = format!("a zombie: it ended and waits to be reaped by its parent, pid {}", stat.ppid);
