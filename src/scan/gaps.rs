@@ -9,6 +9,7 @@ use super::pointers::{Place, Pointers};
 use super::view::View;
 use crate::space::AddressMap;
 use crate::sys::cpu;
+use crate::units::Span;
 
 /// Bits at multiples of 16, where allocations begin.
 const STARTS: u64 = 0x0001_0001_0001_0001;
@@ -85,6 +86,11 @@ impl Gaps {
         }
     }
 
+    /// Where pointers may lead, in a few spans.
+    pub(super) fn mapped(&self) -> &[Span] {
+        self.pointers.spans()
+    }
+
     /// What comes next does not follow what came.
     pub(super) fn cut(&mut self) {
         self.chain.cut();
@@ -128,46 +134,75 @@ impl Gaps {
     #[inline(always)]
     fn block(&mut self, view: &View<'_>, block: usize, inside: u64) {
         let zero = view.masks.blocks[block].zero & inside;
-        let size = if inside == u64::MAX { BLOCK as u64 } else { u64::from(inside.count_ones()) };
+        let size = u64::from(inside.count_ones());
         if zero == inside {
-            self.counted.zero += size;
-            if let Some(Owner::Blob { until_zeros: true, .. }) = self.owner
-                && inside == u64::MAX
-            {
-                self.tell(view.addr.0.wrapping_add((block * BLOCK) as u64).wrapping_sub(view.pad as u64));
-                self.owner = None;
-            }
-            return;
+            return self.zeros(view, block, inside);
         }
         let whole = mask::whole_words(inside);
-        let zeros = mask::whole_words(zero);
         // Addresses and sizes have their two top bytes zero.
-        let low = (zero >> 6) & (zero >> 7) & whole & !zeros;
+        let topless = (zero >> 6) & (zero >> 7) & whole;
+        let behind_zero = u64::from(self.is_behind_zero(view, block));
+        if topless | behind_zero == 0 {
+            let zero = u64::from(zero.count_ones());
+            self.counted.zero += zero;
+            self.counted.other += size - zero;
+            return;
+        }
+        let zeros = mask::whole_words(zero);
         // Where an allocation could begin behind a zero word.
-        let behind_zero = (zeros << 8) | u64::from(self.is_behind_zero(view, block));
-        let begins = whole & !zeros & STARTS & behind_zero;
-        // A word below 64 KiB is no pointer, but it may be the size of the next chunk where one is due.
-        let tiny = low & (zero >> 2) & (zero >> 3) & (zero >> 4) & (zero >> 5);
+        let begins = whole & !zeros & STARTS & ((zeros << 8) | behind_zero);
         let end = view.addr.0.wrapping_add(((block + 1) * BLOCK) as u64).wrapping_sub(view.pad as u64);
-        let sizes = if self.chain.is_due(end) { tiny & SIZES } else { 0 };
-        let mut words = (low & !tiny) | sizes | begins;
-        let mut pointers = 0u64;
-        while words != 0 {
-            let bit = words.trailing_zeros() as usize;
-            words &= words - 1;
+        let small = topless & !zeros & (zero >> 4) & (zero >> 5);
+        let sizes = if self.chain.is_due(end) { small & SIZES } else { 0 };
+        let (pointers, programs) = self.pointers(view, block, view.masks.blocks[block].pointers & whole);
+        let mut events = begins | sizes | (programs & STARTS);
+        while events != 0 {
+            let bit = events.trailing_zeros() as usize;
+            events &= events - 1;
             let offset = block * BLOCK + bit - view.pad;
             if begins >> bit & 1 == 1 {
                 self.blob(view, offset, None);
             }
-            if (low & !tiny | sizes) >> bit & 1 == 1 && self.word(view, offset) {
-                pointers |= 0xff << bit;
+            if sizes >> bit & 1 == 1 {
+                self.size(view, offset);
+            } else if programs >> bit & 1 == 1 {
+                self.object(view, offset, word(view, offset));
             }
         }
+        let pointers = pointers * 0xff;
         let zero = u64::from((zero & !pointers).count_ones());
         let pointers = u64::from(pointers.count_ones());
         self.counted.zero += zero;
         self.counted.pointer += pointers;
         self.counted.other += size - zero - pointers;
+    }
+
+    /// Which of the words whose first bytes are `words` are pointers, and which of those lead into programs.
+    #[inline(always)]
+    fn pointers(&mut self, view: &View<'_>, block: usize, mut words: u64) -> (u64, u64) {
+        let (mut mapped, mut programs) = (0, 0);
+        while words != 0 {
+            let bit = words.trailing_zeros() as usize;
+            words &= words - 1;
+            match self.pointers.find(word(view, block * BLOCK + bit - view.pad)) {
+                Some(Place::Mapped) => mapped |= 1 << bit,
+                Some(Place::Program) => (mapped, programs) = (mapped | 1 << bit, programs | 1 << bit),
+                None => {}
+            }
+        }
+        (mapped, programs)
+    }
+
+    /// A block, or the part of it that is `inside`, is zero.
+    #[inline]
+    fn zeros(&mut self, view: &View<'_>, block: usize, inside: u64) {
+        self.counted.zero += u64::from(inside.count_ones());
+        if let Some(Owner::Blob { until_zeros: true, .. }) = self.owner
+            && inside == u64::MAX
+        {
+            self.tell(view.addr.0.wrapping_add((block * BLOCK) as u64).wrapping_sub(view.pad as u64));
+            self.owner = None;
+        }
     }
 
     #[inline(always)]
@@ -178,20 +213,13 @@ impl Gaps {
         }
     }
 
-    /// Looks at a word whose top bytes are zero. True where it is a pointer.
+    /// Looks at a word that could be the size of a chunk.
     #[inline(always)]
-    fn word(&mut self, view: &View<'_>, offset: usize) -> bool {
-        let Some(word) = view.bytes.get(offset..).and_then(|rest| rest.first_chunk::<8>()) else { return false };
-        let value = u64::from_le_bytes(*word);
-        let addr = view.address(offset).0;
-        if value < LARGEST_SIZE && addr & 8 != 0 && self.chain.look(addr, value) {
+    fn size(&mut self, view: &View<'_>, offset: usize) {
+        let value = word(view, offset);
+        if value < LARGEST_SIZE && self.chain.look(view.address(offset).0, value) {
             self.chunk(view, offset + 8);
         }
-        let Some(place) = self.pointers.find(value) else { return false };
-        if place == Place::Program && addr & 15 == 0 {
-            self.object(view, offset, value);
-        }
-        true
     }
 
     /// A chunk begins at `offset`.
@@ -214,11 +242,17 @@ impl Gaps {
         self.blob(view, offset, chunk);
     }
 
+    #[inline(always)]
     fn blob(&mut self, view: &View<'_>, offset: usize, chunk: Option<Chunk>) {
-        let Some(&first) = view.bytes.get(offset) else { return };
+        if view.bytes.get(offset).is_some_and(|first| blobs::may_begin(*first)) {
+            self.likely_blob(view, offset, chunk);
+        }
+    }
+
+    #[inline(never)]
+    fn likely_blob(&mut self, view: &View<'_>, offset: usize, chunk: Option<Chunk>) {
         let addr = view.address(offset).0;
-        let owned = self.owner.is_some() && addr < self.owned_until;
-        if !blobs::may_begin(first) || owned {
+        if self.owner.is_some() && addr < self.owned_until {
             return;
         }
         let bytes = &view.bytes[offset..view.bytes.len().min(offset + blobs::LOOKED_AT)];
@@ -261,7 +295,11 @@ impl Gaps {
     }
 
     /// Counts the doubtful: as first words of chunks where the chain held, else as found anywhere.
+    #[inline]
     fn settle(&mut self, held: bool) {
+        if self.doubtful.is_empty() {
+            return;
+        }
         if let Some(Owner::Doubtful) = self.owner {
             self.owner = None;
         }
@@ -300,4 +338,10 @@ impl Gaps {
             self.owner = None;
         }
     }
+}
+
+/// The word at `offset`; zero where it is not all there.
+#[inline(always)]
+fn word(view: &View<'_>, offset: usize) -> u64 {
+    view.bytes.get(offset..).and_then(|rest| rest.first_chunk::<8>()).map_or(0, |word| u64::from_le_bytes(*word))
 }

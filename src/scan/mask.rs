@@ -3,107 +3,52 @@
 
 use wide::u8x16;
 
-/// Bytes per mask, a bit each, the first byte in the lowest bit.
-pub(super) const BLOCK: usize = 64;
+use crate::sys::lanes::Block;
+pub(super) use crate::sys::lanes::{BLOCK, WORDS};
+
+/// Bytes of a string that are looked at together.
+pub(super) const LANE: usize = 16;
 
 /// Bits at even positions: the lower halves of aligned UTF-16 units.
 pub(super) const EVEN: u64 = 0x5555_5555_5555_5555;
 
-/// Bits at the first byte of each aligned word.
-pub(super) const WORDS: u64 = 0x0101_0101_0101_0101;
-
-/// One block's bytes by class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Classes {
-    /// Printable ASCII, tab, line feed, carriage return.
-    pub(super) ascii: u64,
-    /// 0x80 and above.
-    pub(super) high: u64,
-    /// Zero.
-    pub(super) zero: u64,
-}
-
-const LANE: usize = 16;
-
+/// Printable ASCII, tab, line feed, carriage return.
 #[inline(always)]
-fn lanes(bytes: &[u8; BLOCK]) -> [u8x16; BLOCK / LANE] {
-    // Whole arrays are loaded at once; byte by byte the compiler puts them together one by one.
-    let (chunks, _) = bytes.as_chunks::<LANE>();
-    [u8x16::new(chunks[0]), u8x16::new(chunks[1]), u8x16::new(chunks[2]), u8x16::new(chunks[3])]
-}
-
-/// The lanes from `first` to `first + extent`, all bits set.
-#[inline(always)]
-fn within(lane: u8x16, first: u8, extent: u8) -> u8x16 {
-    let moved = lane - u8x16::splat(first);
-    moved.cmp_eq(moved.min(u8x16::splat(extent)))
-}
-
-/// The bits of all lanes of a block for which `test` holds.
-#[inline(always)]
-fn gather(lanes: &[u8x16; BLOCK / LANE], test: impl Fn(u8x16) -> u8x16) -> u64 {
-    let bits = |index: usize| u64::from(test(lanes[index]).move_mask() as u32) << (index * LANE);
-    bits(0) | bits(1) | bits(2) | bits(3)
-}
-
-/// Whether all bytes of a block are zero.
-#[inline(always)]
-pub(super) fn is_zero(bytes: &[u8; BLOCK]) -> bool {
-    bytes.as_chunks::<8>().0.iter().fold(0, |all, word| all | u64::from_le_bytes(*word)) == 0
-}
-
-/// The classes of a block.
-#[inline(always)]
-pub(super) fn classify(bytes: &[u8; BLOCK]) -> Classes {
-    let lanes = lanes(bytes);
-    // Most blocks of text hold nothing but printable ASCII, and that is told by their extremes.
-    let lowest = lanes[0].min(lanes[1]).min(lanes[2].min(lanes[3]));
-    let highest = lanes[0].max(lanes[1]).max(lanes[2].max(lanes[3]));
-    let (first, last) = (u8x16::splat(b' '), u8x16::splat(b'~'));
-    if (lowest.min(first).cmp_eq(first) & highest.max(last).cmp_eq(last)).all() {
-        return Classes { ascii: u64::MAX, ..Classes::default() };
+pub(super) fn ascii(block: impl Block) -> u64 {
+    let printable = block.within(b' ', b'~' - b' ');
+    if printable == u64::MAX {
+        return printable;
     }
-    let equals = |lane: u8x16, value: u8| lane.cmp_eq(u8x16::splat(value));
-    let ascii = |lane| within(lane, b' ', 0x7e - b' ') | within(lane, b'\t', 1) | equals(lane, b'\r');
-    let ascii = gather(&lanes, ascii);
-    if ascii == u64::MAX {
-        return Classes { ascii, ..Classes::default() };
-    }
-    Classes { ascii, high: gather(&lanes, |lane| lane), zero: gather(&lanes, |lane| equals(lane, 0)) }
+    printable | block.within(b'\t', 1) | block.equal(b'\r')
 }
 
-/// The bytes that could be upper halves of Cyrillic or CJK units of UTF-16LE: 0x04 and 0x4e..=0x9f.
+/// Bytes that could be upper halves of Cyrillic or CJK units of UTF-16LE: 0x04 and 0x4e..=0x9f.
 #[inline(always)]
-pub(super) fn uppers(bytes: &[u8; BLOCK]) -> u64 {
-    gather(&lanes(bytes), |lane| within(lane, 0x4e, 0x9f - 0x4e) | lane.cmp_eq(u8x16::splat(4)))
+pub(super) fn uppers(block: impl Block) -> u64 {
+    block.within(0x4e, 0x9f - 0x4e) | block.equal(4)
 }
 
-/// The first of 16 bytes that is a quote, a backslash or below a space.
+/// The first of a lane's bytes from `from` on that is a quote, a backslash or below a space.
 #[inline(always)]
-pub(super) fn string_end(bytes: &[u8; LANE]) -> Option<usize> {
+pub(super) fn string_end(bytes: &[u8; LANE], from: usize) -> Option<usize> {
     let lane = u8x16::new(*bytes);
     let equals = |value: u8| lane.cmp_eq(u8x16::splat(value));
-    let found = (equals(b'"') | equals(b'\\') | within(lane, 0, 0x1f)).move_mask();
+    let control = lane.cmp_eq(lane.min(u8x16::splat(0x1f)));
+    let found = (equals(b'"') | equals(b'\\') | control).move_mask() as u32 >> from << from;
     (found != 0).then(|| found.trailing_zeros() as usize)
 }
 
 /// The bytes of a block that are in valid two-, three- and four-byte sequences of UTF-8, as far as bit patterns tell
-/// (overlong forms and surrogates pass). `after` are the bytes behind the block, `spill` the bits that a sequence
-/// from the block before claimed here and, on return, what this one claims of the next.
+/// (overlong forms and surrogates pass). `high` are those above ASCII, `after` the bytes behind the block, `spill` the
+/// bits that a sequence from the block before claimed here and, on return, what this one claims of the next.
 #[inline(always)]
-pub(super) fn sequences(bytes: &[u8; BLOCK], high: u64, after: &[u8], spill: &mut u64) -> u64 {
+pub(super) fn sequences(block: impl Block, high: u64, after: &[u8], spill: &mut u64) -> u64 {
     let claimed = std::mem::take(spill);
     if high == 0 {
         return claimed;
     }
-    let mut lanes = lanes(bytes);
-    // The next lower bit of each byte.
-    let mut plane = || {
-        lanes = lanes.map(|lane| lane + lane);
-        gather(&lanes, |lane| lane)
-    };
-    let six = plane();
-    let (follows, lead) = (high & !six, high & six);
+    let follows = block.masked(0xc0, 0x80);
+    let lead = high & !follows;
     let mut next = 0u64;
     if lead >> 61 != 0 {
         for (index, byte) in after.iter().take(3).enumerate() {
@@ -113,10 +58,9 @@ pub(super) fn sequences(bytes: &[u8; BLOCK], high: u64, after: &[u8], spill: &mu
     if lead & ((follows >> 1) | (next << 63)) == 0 {
         return claimed;
     }
-    let (five, four, three) = (plane(), plane(), plane());
-    let two = lead & !five;
-    let triple = lead & five & !four;
-    let quad = lead & five & four & !three;
+    let two = block.masked(0xe0, 0xc0);
+    let triple = block.masked(0xf0, 0xe0);
+    let quad = block.masked(0xf8, 0xf0);
     let ahead = |by: u32| (follows >> by) | (next << (64 - by));
     let two = two & ahead(1);
     let triple = triple & ahead(1) & ahead(2);
@@ -157,18 +101,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::sys::lanes::{self, Loader, Work};
 
-    fn plain(bytes: &[u8; BLOCK]) -> (Classes, u64) {
-        let (mut classes, mut upper) = (Classes::default(), 0);
-        for (index, &byte) in bytes.iter().enumerate() {
-            let bit = 1u64 << index;
-            let blank = matches!(byte, b'\t' | b'\n' | b'\r');
-            classes.ascii |= if matches!(byte, 0x20..=0x7e) || blank { bit } else { 0 };
-            classes.high |= if byte >= 0x80 { bit } else { 0 };
-            classes.zero |= if byte == 0 { bit } else { 0 };
-            upper |= if byte == 4 || (0x4e..=0x9f).contains(&byte) { bit } else { 0 };
+    /// Printable ASCII, upper halves of UTF-16 and UTF-8 of a block with what follows it.
+    struct All<'b>(&'b [u8; BLOCK], &'b [u8], &'b mut u64);
+
+    impl Work for All<'_> {
+        type Output = (u64, u64, u64);
+
+        fn run<L: Loader>(self, loader: L) -> (u64, u64, u64) {
+            let block = loader.load(self.0);
+            (ascii(block), uppers(block), sequences(block, block.high(), self.1, self.2))
         }
-        (classes, upper)
     }
 
     #[test]
@@ -176,8 +120,12 @@ mod tests {
         for value in 0..=255u8 {
             let mut bytes: [u8; BLOCK] = std::array::from_fn(|index| value.wrapping_add(index as u8));
             bytes[63] = value;
-            assert_eq!((classify(&bytes), uppers(&bytes)), plain(&bytes), "at {value:#x}");
-            assert_eq!(is_zero(&bytes), bytes == [0; BLOCK]);
+            let bits = |test: fn(u8) -> bool| {
+                bytes.iter().enumerate().fold(0, |bits, (index, byte)| bits | u64::from(test(*byte)) << index)
+            };
+            let (ascii, uppers, _) = lanes::with(All(&bytes, &[], &mut 0));
+            assert_eq!(ascii, bits(|byte| matches!(byte, 0x20..=0x7e | b'\t' | b'\n' | b'\r')), "at {value:#x}");
+            assert_eq!(uppers, bits(|byte| byte == 4 || (0x4e..=0x9f).contains(&byte)), "at {value:#x}");
         }
     }
 
@@ -188,7 +136,9 @@ mod tests {
                 let mut bytes = [b'x'; 16];
                 bytes[at] = value;
                 let expected = (value < 0x20 || value == b'"' || value == b'\\').then_some(at);
-                assert_eq!(string_end(&bytes), expected);
+                assert_eq!(string_end(&bytes, 0), expected);
+                assert_eq!(string_end(&bytes, at), expected);
+                assert_eq!(string_end(&bytes, at + 1), None);
             }
         }
     }
@@ -200,9 +150,9 @@ mod tests {
             bytes.resize(256, 0);
             let mut spill = 0;
             for (index, block) in bytes.as_chunks::<BLOCK>().0.iter().enumerate() {
-                let classes = classify(block);
                 let after = &bytes[(index + 1) * BLOCK..];
-                let printable = classes.ascii | sequences(block, classes.high, after, &mut spill);
+                let (ascii, _, sequences) = lanes::with(All(block, after, &mut spill));
+                let printable = ascii | sequences;
                 for bit in 0..BLOCK {
                     prop_assert_eq!(printable >> bit & 1 == 1, index * BLOCK + bit < text.len());
                 }

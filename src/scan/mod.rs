@@ -8,6 +8,7 @@ mod group;
 mod json;
 mod mask;
 mod objects;
+mod plausible;
 mod pointee;
 mod pointers;
 mod run;

@@ -2,6 +2,7 @@
 //! read-only parts of a program, where functions and vtables are. A fast test, since every word is asked.
 
 use crate::space::{AddressMap, Mapping};
+use crate::units::{Addr, Span};
 
 /// Low values are sizes and counts, whatever is mapped there.
 const LOWEST: u64 = 0x1_0000;
@@ -9,8 +10,8 @@ const LOWEST: u64 = 0x1_0000;
 /// User addresses have at most so many bits on the machines we know; larger values are no pointers here.
 const ADDRESS_BITS: u32 = 48;
 
-/// Granules of 4 GiB.
-const GRANULE_BITS: u32 = 32;
+/// Spans that hold all that is mapped, at most: what a process maps lies in a few heaps of mappings far apart.
+const SPANS: usize = 3;
 
 /// What a value leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +32,8 @@ struct Stretch {
 /// The address map, for lookups by value.
 #[derive(Debug)]
 pub(super) struct Pointers {
-    granules: Vec<u64>,
     stretches: Vec<Stretch>,
+    spans: Vec<Span>,
     /// The stretch last found for a value of that slot. Neighbouring pointers lead to a few places again and again.
     lately: Box<[u32; LATELY]>,
 }
@@ -64,23 +65,18 @@ impl Pointers {
             }
         }
         stretches.sort_by_key(|stretch| stretch.start);
-        let mut granules = vec![0u64; 1 << (ADDRESS_BITS - GRANULE_BITS - 6)];
-        for stretch in &stretches {
-            for granule in stretch.start >> GRANULE_BITS..=(stretch.end - 1) >> GRANULE_BITS {
-                granules[granule as usize / 64] |= 1 << (granule % 64);
-            }
-        }
-        Pointers { granules, stretches, lately: Box::new([0; LATELY]) }
+        let spans = few(&stretches);
+        Pointers { stretches, spans, lately: Box::new([0; LATELY]) }
+    }
+
+    /// A few spans, in one of which every pointer leads, for a first test.
+    pub(super) fn spans(&self) -> &[Span] {
+        &self.spans
     }
 
     /// What `value` leads to, if anything.
     #[inline(always)]
     pub(super) fn find(&mut self, value: u64) -> Option<Place> {
-        let granule = value >> GRANULE_BITS;
-        let word = self.granules.get(granule as usize / 64)?;
-        if value < LOWEST || word >> (granule % 64) & 1 == 0 {
-            return None;
-        }
         let slot = slot(value);
         if let Some(stretch) = self.stretches.get(self.lately[slot] as usize)
             && (stretch.start..stretch.end).contains(&value)
@@ -94,6 +90,18 @@ impl Pointers {
     }
 }
 
+/// The stretches in as few spans as are kept, what is left out between those being as much as possible.
+fn few(stretches: &[Stretch]) -> Vec<Span> {
+    let mut gaps: Vec<(u64, usize)> =
+        stretches.windows(2).zip(1..).map(|(pair, index)| (pair[1].start - pair[0].end, index)).collect();
+    gaps.sort_unstable_by_key(|(gap, _)| std::cmp::Reverse(*gap));
+    gaps.truncate(SPANS - 1);
+    let mut begins: Vec<usize> = gaps.into_iter().map(|(_, index)| index).chain([0, stretches.len()]).collect();
+    begins.sort_unstable();
+    let parts = begins.windows(2).filter_map(|pair| stretches.get(pair[0]..pair[1]));
+    parts.filter_map(|part| Some(Span::new(Addr(part.first()?.start), Addr(part.last()?.end)))).collect()
+}
+
 fn file(mapping: &Mapping) -> ((u32, u32), u64) {
     (mapping.device, mapping.inode)
 }
@@ -102,7 +110,6 @@ fn file(mapping: &Mapping) -> ((u32, u32), u64) {
 mod tests {
     use super::*;
     use crate::space::Permissions;
-    use crate::units::{Addr, Span};
 
     fn mapping(start: u64, end: u64, permissions: &str, inode: u64) -> Mapping {
         let span = Span::new(Addr(start), Addr(end));
@@ -120,6 +127,14 @@ mod tests {
             mapping(0x7f00_0000_0000, 0x7f01_0000_0000, "---p", 0),
         ];
         let mut pointers = Pointers::new(&AddressMap { mappings, regions: Vec::new() });
+        let span = |start, end| Span::new(Addr(start), Addr(end));
+        let spans = [
+            span(0x1_0000, 0x2_0000),
+            span(0x5555_0000_0000, 0x5555_0003_0000),
+            span(0x6000_0000_0000, 0x6000_0001_0000),
+        ];
+        assert_eq!(pointers.spans(), spans);
+        assert_eq!(Pointers::new(&AddressMap::default()).spans(), []);
         assert_eq!(pointers.find(0x20), None);
         assert_eq!(pointers.find(0x1_0000), Some(Place::Mapped));
         assert_eq!(pointers.find(0x5555_0000_0008), Some(Place::Program));

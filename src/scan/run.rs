@@ -5,13 +5,11 @@ use super::blobs;
 use super::gaps::Gaps;
 use super::group::Group;
 use super::json::{JsonTally, Run, Stretch};
+use super::plausible::{DOUBTED, is_noise, is_plausible};
 use super::scanner::{MAX_RUN, share};
 use super::text::TextTally;
 use super::view::{MIN_RUN, View};
 use crate::units::{Addr, ByteCount};
-
-/// Runs with letters of at most so many bytes in them are looked at for a plausible script.
-const DOUBTED: usize = 32;
 
 /// Where a text was cut because it is too long, the cut is put behind a line feed this near.
 const LINE: usize = 64 * 1024;
@@ -72,6 +70,10 @@ impl Runs {
     pub(super) fn bytes(&mut self, view: &View<'_>, start: usize, end: usize, high: bool, gaps: &mut Gaps) -> usize {
         let cut = end - start >= MAX_RUN;
         let run = &view.bytes[start..end];
+        if is_noise(run, view.bytes.get(end)) {
+            gaps.stretch(view, start, end);
+            return end;
+        }
         if !high {
             return start + self.count(view.address(start), run, cut, gaps);
         }
@@ -178,6 +180,12 @@ impl Runs {
 
     /// Counts bytes as JSON or text, and hands what is between records to the text tally.
     fn text_between<'t>(&mut self, addr: Addr, raw: &[u8], text: impl Fn(Stretch) -> &'t [u8]) {
+        if let [Stretch { start: 0, end }] = self.covered[..]
+            && end == raw.len()
+        {
+            self.json_bytes += ByteCount(end as u64);
+            return;
+        }
         let covered = std::mem::take(&mut self.covered);
         let mut at = 0;
         let mut records = 0;
@@ -232,29 +240,6 @@ fn pem_length(raw: &[u8]) -> usize {
     let Some(end) = memchr::memmem::find(raw, b"-----END ") else { return raw.len() };
     let line = end + b"-----END ".len();
     memchr::memmem::find(&raw[line..], b"-----").map_or(raw.len(), |at| line + at + 5)
-}
-
-/// Whether a short text is likely one: printable letters of few scripts.
-fn is_plausible(text: &str) -> bool {
-    let mut scripts: [u32; 3] = [u32::MAX; 3];
-    for letter in text.chars().filter(|letter| !letter.is_ascii()) {
-        let code = u32::from(letter);
-        let script = match code {
-            0x80..=0x9f | 0xe000..=0xf8ff | 0xfff0..=0xffff => return false,
-            0x2000..=0x206f | 0x20a0..=0x20bf | 0x2190..=0x22ff => continue,
-            0x3000..=0x9fff | 0xf900..=0xfaff | 0xff00..=0xffef | 0x20000..=0x3ffff => 1,
-            0xac00..=0xd7af => 2,
-            0x2300..=0x2bff | 0xfe00..=0xfe0f | 0x1f000..=0x1faff => 3,
-            0x1_0000.. => return false,
-            0xa0..=0x24f => 4,
-            _ => code >> 7 | 0x100,
-        };
-        match scripts.iter_mut().find(|known| **known == script || **known == u32::MAX) {
-            Some(known) => *known = script,
-            None => return false,
-        }
-    }
-    scripts[2] == u32::MAX
 }
 
 impl Gaps {

@@ -13,7 +13,7 @@ use crate::units::{Addr, ByteCount};
 pub(super) const MAX_RUN: usize = 1 << 20;
 
 /// Windows are looked at in pieces of so many bytes.
-const PIECE: usize = 256 * 1024;
+const PIECE: usize = 64 * 1024;
 
 /// What is not looked at before more has come: signatures and runs must be seen whole.
 const MARGIN: usize = super::blobs::LOOKED_AT;
@@ -174,7 +174,7 @@ impl<'a> Scanner<'a> {
             return 0;
         }
         let mut masks = std::mem::take(&mut self.masks);
-        masks.fill(bytes, addr);
+        masks.fill(bytes, addr, self.gaps.mapped());
         let view = View::new(bytes, addr, &masks);
         let mut at = 0;
         loop {

@@ -1,9 +1,10 @@
 //! A stretch of memory with the classes of its bytes as bits, and the search for printable runs in it.
 //! Runs are maximal: where a window happens to end changes nothing. What runs hold is not asked here.
 
-use super::mask::{self, BLOCK, Classes, EVEN};
+use super::mask::{self, BLOCK, EVEN};
 use crate::sys::cpu;
-use crate::units::{Addr, ByteCount};
+use crate::sys::lanes::{self, Block as _, Loader, Work};
+use crate::units::{Addr, ByteCount, Span};
 
 /// Shortest run.
 pub(super) const MIN_RUN: usize = 8;
@@ -21,6 +22,8 @@ pub(super) struct Block {
     pub(super) zero: u64,
     /// Even positions where a unit of UTF-16 could be.
     wide: u64,
+    /// First bytes of words that could be pointers.
+    pub(super) pointers: u64,
 }
 
 /// Masks of one view, kept from one to the next for their buffer. Bit `k` of block `i` is the byte at `64 i + k - pad`; the
@@ -57,55 +60,67 @@ pub(super) struct Start {
 }
 
 impl Masks {
-    /// Classifies `bytes`, which begin at `addr`.
-    pub(super) fn fill(&mut self, bytes: &[u8], addr: Addr) {
-        cpu::tuned(|| self.fill_all(bytes, addr));
+    /// Classifies `bytes`, which begin at `addr`. Words that lead into `mapped` could be pointers.
+    pub(super) fn fill(&mut self, bytes: &[u8], addr: Addr, mapped: &[Span]) {
+        lanes::with(Fill { blocks: &mut self.blocks, bytes, mapped, pad: (addr.0 & 15) as usize, spill: 0 });
     }
+}
+
+/// Fills the masks of some bytes.
+struct Fill<'f> {
+    blocks: &'f mut Vec<Block>,
+    bytes: &'f [u8],
+    mapped: &'f [Span],
+    pad: usize,
+    /// Bytes of the next block that a letter from the last one claims.
+    spill: u64,
+}
+
+impl Work for Fill<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn fill_all(&mut self, bytes: &[u8], addr: Addr) {
-        let pad = (addr.0 & 15) as usize;
+    fn run<L: Loader>(mut self, loader: L) {
         self.blocks.clear();
-        self.blocks.reserve((pad + bytes.len()) / BLOCK + 2);
-        let mut spill = 0;
-        if pad > 0 || bytes.len() < BLOCK {
-            let front = bytes.len().min(BLOCK - pad);
+        self.blocks.reserve((self.pad + self.bytes.len()) / BLOCK + 2);
+        if self.pad > 0 {
+            let front = self.bytes.len().min(BLOCK - self.pad);
             let mut block = [0xff; BLOCK];
-            block[pad..pad + front].copy_from_slice(&bytes[..front]);
-            self.push(&block, &bytes[front..], &mut spill);
-            self.fill_blocks(&bytes[front..], &mut spill);
-        } else {
-            self.fill_blocks(bytes, &mut spill);
+            block[self.pad..self.pad + front].copy_from_slice(&self.bytes[..front]);
+            self.bytes = &self.bytes[front..];
+            self.push(loader, &block, self.bytes);
+        }
+        while let Some((block, rest)) = self.bytes.split_first_chunk::<BLOCK>() {
+            self.push(loader, block, rest);
+            self.bytes = rest;
+        }
+        if !self.bytes.is_empty() {
+            let mut block = [0xff; BLOCK];
+            block[..self.bytes.len()].copy_from_slice(self.bytes);
+            self.push(loader, &block, b"");
         }
         self.blocks.push(Block::default());
     }
+}
 
+impl Fill<'_> {
     #[inline(always)]
-    fn fill_blocks(&mut self, mut bytes: &[u8], spill: &mut u64) {
-        while let Some((block, rest)) = bytes.split_first_chunk::<BLOCK>() {
-            self.push(block, rest, spill);
-            bytes = rest;
+    fn push<L: Loader>(&mut self, loader: L, bytes: &[u8; BLOCK], after: &[u8]) {
+        let block = loader.load(bytes);
+        let zero = block.equal(0);
+        if zero == u64::MAX && self.spill == 0 {
+            return self.blocks.push(Block { zero, ..Block::default() });
         }
-        if !bytes.is_empty() {
-            let mut block = [0xff; BLOCK];
-            block[..bytes.len()].copy_from_slice(bytes);
-            self.push(&block, b"", spill);
+        let ascii = mask::ascii(block);
+        if ascii == u64::MAX && self.spill == 0 {
+            return self.blocks.push(Block { text: ascii, ..Block::default() });
         }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, block: &[u8; BLOCK], after: &[u8], spill: &mut u64) {
-        if *spill == 0 && mask::is_zero(block) {
-            return self.blocks.push(Block { zero: u64::MAX, ..Block::default() });
-        }
-        let Classes { ascii, high, zero } = mask::classify(block);
-        let sequences = if high | *spill == 0 { 0 } else { mask::sequences(block, high, after, spill) };
-        let text = ascii | sequences;
-        let wide = match text {
-            u64::MAX => 0,
-            _ => ((ascii & (zero >> 1)) | (mask::uppers(block) >> 1)) & EVEN,
-        };
-        self.blocks.push(Block { text, high, zero, wide });
+        let high = block.high();
+        let text = ascii | mask::sequences(block, high, after, &mut self.spill);
+        let wide = if text == u64::MAX { 0 } else { ((ascii & (zero >> 1)) | (mask::uppers(block) >> 1)) & EVEN };
+        let into = |span: &Span| block.words_within(span.start.0, span.size().0);
+        let pointers = self.mapped.iter().fold(0, |pointers, span| pointers | into(span));
+        self.blocks.push(Block { text, high, zero, wide, pointers });
     }
 }
 
@@ -141,15 +156,17 @@ impl<'v> View<'v> {
     #[inline(always)]
     fn find_run(&self, from: usize) -> Option<Start> {
         let from = from + self.pad;
+        let mut allowed = Self::behind(from, from / BLOCK);
         for (block, pair) in self.masks.blocks.windows(2).enumerate().skip(from / BLOCK) {
             let (here, next) = (&pair[0], &pair[1]);
-            if here.text | here.wide == 0 {
+            // A run cannot begin before `from`, but what was before it may make it look as if one went on there.
+            let (text, units) = (here.text & allowed, here.wide & allowed);
+            allowed = u64::MAX;
+            if text | units == 0 {
                 continue;
             }
-            let allowed = Self::behind(from, block);
-            // A run cannot begin before `from`, but what was before it may make it look as if one went on there.
-            let starts = mask::eight_following(here.text & allowed, next.text);
-            let mut wide = mask::eight_even_following(here.wide & allowed, next.wide);
+            let starts = mask::eight_following(text, next.text);
+            let mut wide = mask::eight_even_following(units, next.wide);
             if starts | wide == 0 {
                 continue;
             }
@@ -238,7 +255,7 @@ mod tests {
 
     fn runs(bytes: &[u8], addr: u64) -> Vec<(usize, usize, Encoding)> {
         let mut masks = Masks::default();
-        masks.fill(bytes, Addr(addr));
+        masks.fill(bytes, Addr(addr), &[]);
         let view = View::new(bytes, Addr(addr), &masks);
         let (mut found, mut at) = (Vec::new(), 0);
         while let Some(start) = view.next_run(at) {

@@ -2,6 +2,7 @@
 //! Knows system calls and their structs; leaves every decision to its callers.
 
 pub mod cpu;
+pub mod lanes;
 pub mod pagemap_scan;
 pub mod pages;
 pub mod pidfd;

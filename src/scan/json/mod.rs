@@ -127,8 +127,7 @@ impl JsonTally {
         let bytes = &text.bytes[..stretch.end];
         let mut at = stretch.start;
         let mut taken = 0;
-        while let Some(offset) = memchr::memchr(b'{', &bytes[at.min(bytes.len())..]) {
-            let brace = at + offset;
+        while let Some(brace) = next_brace(bytes, at) {
             at = brace + 1;
             match bytes.get(token::skip_space(bytes, at)) {
                 Some(b'"') => {
@@ -153,7 +152,10 @@ impl JsonTally {
         let slot = slot(bytes, brace);
         let guess = self.recent[slot];
         let predicted = self.shapes.skeleton(guess);
-        let replayed = self.shapes.template(guess).and_then(|template| template.read(bytes, brace, &mut self.notes));
+        let replayed = self
+            .shapes
+            .template(guess, self.epoch)
+            .and_then(|(template, typed)| template.read(bytes, brace, typed, &mut self.notes));
         let record = match replayed {
             Some(end) => Record { end, piece: Piece::Whole },
             None => parse::record(bytes, brace, predicted, &mut self.notes)?,
@@ -276,6 +278,16 @@ impl JsonTally {
         self.notes.escaped = strings;
         taken
     }
+}
+
+/// The first brace from `at` on. Most records begin where the one before ended, or where their run does.
+#[inline(always)]
+fn next_brace(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    if rest.first() == Some(&b'{') {
+        return Some(at);
+    }
+    memchr::memchr(b'{', rest).map(|offset| at + offset)
 }
 
 /// Where the shape of records that begin like this one is remembered.

@@ -9,10 +9,44 @@ use crate::sys::cpu;
 /// What stands between the values of a record.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
-    /// All of it in a row.
+    pieces: Box<[Piece]>,
+    /// Behind the last value.
+    tail: Piece,
+}
+
+/// What stands before a value.
+#[derive(Clone, Debug)]
+struct Piece {
     text: Box<[u8]>,
-    /// Where each piece of it ends, and the top-level key of the value behind it.
-    pieces: Box<[(u16, Option<u16>)]>,
+    /// Its first and last eight bytes, of a piece of eight to sixteen.
+    ends: Option<(u64, u64)>,
+    /// The top-level key of the value behind it.
+    field: Option<u16>,
+}
+
+impl Piece {
+    fn new(text: &[u8], field: Option<u16>) -> Piece {
+        let ends = ends(text).filter(|_| text.len() <= 16);
+        Piece { text: text.into(), ends, field }
+    }
+
+    /// What of `text` follows the piece, where it begins with that. Most pieces are a key and its punctuation: too
+    /// short for a call to be worth it.
+    #[inline(always)]
+    fn behind<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
+        let (front, rest) = text.split_at_checked(self.text.len())?;
+        let same = match self.ends {
+            Some(expected) => ends(front) == Some(expected),
+            None => *front == *self.text,
+        };
+        same.then_some(rest)
+    }
+}
+
+#[inline(always)]
+fn ends(text: &[u8]) -> Option<(u64, u64)> {
+    let (first, last) = (text.first_chunk::<8>()?, text.last_chunk::<8>()?);
+    Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
 }
 
 impl Template {
@@ -35,85 +69,66 @@ impl Template {
                     text.extend_from_slice(if separate { b",\"" } else { b"\"" });
                     text.extend_from_slice(key);
                     text.extend_from_slice(b"\":");
-                    top_keys += u16::from(depth == 1);
+                    top_keys = top_keys.checked_add(u16::from(depth == 1))?;
                 }
                 Token::Leaf => {
                     let field = (depth == 1).then(|| top_keys.saturating_sub(1));
-                    pieces.push((u16::try_from(text.len()).ok()?, field));
+                    pieces.push(Piece::new(&text, field));
+                    text.clear();
                     separate = true;
                 }
                 Token::Key(_) | Token::List | Token::EndList => return None,
             }
         }
         let whole = depth == 0 && skeleton.last() == Some(&skeleton::CLOSE) && !pieces.is_empty();
-        pieces.push((u16::try_from(text.len()).ok()?, None));
-        whole.then(|| Template { text: text.into(), pieces: pieces.into() })
+        whole.then(|| Template { pieces: pieces.into(), tail: Piece::new(&text, None) })
     }
 
-    /// Reads the record at `start` where it is of this shape without whitespace, and returns its end.
-    pub(super) fn read(&self, text: &[u8], start: usize, notes: &mut Notes) -> Option<usize> {
-        cpu::tuned(|| self.replay(text, start, notes))
+    /// Reads the record at `start` where it is of this shape without whitespace, and returns its end. Notes its values
+    /// only where they are `wanted`.
+    pub(super) fn read(&self, text: &[u8], start: usize, wanted: bool, notes: &mut Notes) -> Option<usize> {
+        cpu::tuned(|| self.replay(text, start, wanted, notes))
     }
 
     #[inline(always)]
-    fn replay(&self, text: &[u8], start: usize, notes: &mut Notes) -> Option<usize> {
+    fn replay(&self, text: &[u8], start: usize, wanted: bool, notes: &mut Notes) -> Option<usize> {
         notes.begin();
-        let (mut at, mut from) = (start, 0);
-        let values = self.pieces.len() - 1;
-        for (leaf, (until, field)) in self.pieces.iter().enumerate() {
-            let piece = &self.text[from..usize::from(*until)];
-            if !begins(text.get(at..)?, piece) {
-                return None;
-            }
-            from = usize::from(*until);
-            at += piece.len();
-            if leaf == values {
-                break;
-            }
-            let (scalar, value) = scalar(text, at)?;
-            let quote = usize::from(matches!(scalar, Scalar::Plain | Scalar::Escaped));
-            at = value.end + quote;
+        let mut rest = text.get(start..)?;
+        for (leaf, piece) in self.pieces.iter().enumerate() {
+            rest = piece.behind(rest)?;
+            let start = text.len() - rest.len();
+            let (scalar, value, end) = match token::plain(rest) {
+                Some(end) => (Scalar::Plain, Stretch { start: start + 1, end: start + end }, start + end + 1),
+                None => scalar(text, start)?,
+            };
             match scalar {
                 Scalar::Null if leaf < 64 => notes.nulls |= 1 << leaf,
                 Scalar::Escaped => notes.note_escaped(text, value),
                 _ => {}
             }
-            if let Some(field) = field {
+            if wanted && let Some(field) = piece.field {
                 let (start, end) = (value.start as u32, value.end as u32);
-                notes.values.push(Value { field: u32::from(*field), scalar, start, end });
+                notes.values.push(Value { field: u32::from(field), scalar, start, end });
             }
+            rest = text.get(end..)?;
         }
-        Some(at)
+        Some(text.len() - self.tail.behind(rest)?.len())
     }
 }
 
-/// Whether `text` begins with `piece`. Most pieces are a key and its punctuation: too short for a call to be worth it.
+/// The scalar at `at`, if it is whole: the scalar itself, without quotes, and its end with them.
 #[inline(always)]
-fn begins(text: &[u8], piece: &[u8]) -> bool {
-    let Some(text) = text.get(..piece.len()) else { return false };
-    let ends = |bytes: &[u8]| -> Option<(u64, u64)> {
-        let (first, last) = (bytes.first_chunk::<8>()?, bytes.last_chunk::<8>()?);
-        Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
-    };
-    match ends(piece) {
-        None => text.iter().zip(piece).all(|(a, b)| a == b),
-        found if piece.len() <= 16 => found == ends(text),
-        _ => text == piece,
-    }
-}
-
-/// The scalar at `at`, if it is whole; of a string, the stretch between its quotes.
-#[inline(always)]
-fn scalar(text: &[u8], at: usize) -> Option<(Scalar, Stretch)> {
+fn scalar(text: &[u8], at: usize) -> Option<(Scalar, Stretch, usize)> {
     let byte = *text.get(at)?;
-    let start = at + usize::from(byte == b'"');
+    let quote = usize::from(byte == b'"');
+    let start = at + quote;
     let end = match byte {
         b'"' => token::string(text, start),
         b'-' | b'0'..=b'9' => token::number(text, start),
         _ => token::word(text, start),
     };
     match end {
-        End::Whole(scalar, end) => Some((scalar, Stretch { start, end })),
+        End::Whole(scalar, end) => Some((scalar, Stretch { start, end }, end + quote)),
         End::Cut | End::Broken(_) => None,
     }
 }
@@ -129,7 +144,8 @@ mod tests {
         let (mut parsed, mut replayed) = (Notes::default(), Notes::default());
         let record = parse::record(text.as_bytes(), 0, b"", &mut parsed);
         parsed.settle(b"");
-        let end = Template::of(&parsed.skeleton).and_then(|template| template.read(text.as_bytes(), 0, &mut replayed));
+        let end =
+            Template::of(&parsed.skeleton).and_then(|template| template.read(text.as_bytes(), 0, true, &mut replayed));
         (parsed, record.map(|record| record.end), replayed, end)
     }
 

@@ -79,9 +79,10 @@ impl Shapes {
         self.entries.get(id as usize).map_or(b"", |shape| &shape.skeleton)
     }
 
-    /// The template of an entry, where it has one.
-    pub(super) fn template(&self, id: u32) -> Option<&Template> {
-        self.entries.get(id as usize)?.template.as_ref()
+    /// The template of an entry, where it has one, and whether the values of its next member in this scan are typed.
+    pub(super) fn template(&self, id: u32, epoch: usize) -> Option<(&Template, bool)> {
+        let shape = self.entries.get(id as usize)?;
+        Some((shape.template.as_ref()?, Shapes::is_typed(shape.tallies[epoch].count)))
     }
 
     fn hash(&self, piece: Piece, skeleton: &[u8]) -> u64 {

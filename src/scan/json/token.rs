@@ -1,6 +1,6 @@
 //! Where JSON's strings, numbers and words end. Looks at bytes only; what they belong to is the parser's business.
 
-use crate::scan::mask;
+use crate::scan::mask::{self, LANE};
 
 /// A value that is neither object nor array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,9 +40,9 @@ pub(super) fn string(text: &[u8], from: usize) -> End {
                     None => return End::Cut,
                 }
             };
-            match mask::string_end(lane) {
+            match mask::string_end(lane, 0) {
                 Some(offset) => break at + offset,
-                None => at += 16,
+                None => at += LANE,
             }
         };
         match text[found] {
@@ -54,6 +54,25 @@ pub(super) fn string(text: &[u8], from: usize) -> End {
             _ => return End::Broken(found),
         }
     }
+}
+
+/// Where the closing quote is of a string without backslashes that begins with the first byte of `text`, if one does.
+#[inline(always)]
+pub(super) fn plain(text: &[u8]) -> Option<usize> {
+    let (b'"', mut rest) = text.split_first()? else { return None };
+    let mut behind = 1;
+    while let Some(lane) = rest.first_chunk::<LANE>() {
+        if let Some(offset) = mask::string_end(lane, 0) {
+            return (lane[offset] == b'"').then_some(behind + offset);
+        }
+        rest = &rest[LANE..];
+        behind += LANE;
+    }
+    // The last lane holds bytes that were looked at.
+    let seen = LANE - rest.len();
+    let lane = text.last_chunk::<LANE>()?;
+    let offset = mask::string_end(lane, seen)?;
+    (lane[offset] == b'"').then(|| behind + offset - seen)
 }
 
 fn digits(text: &[u8], mut at: usize) -> usize {
@@ -133,8 +152,14 @@ mod tests {
             let text = format!("{}\" tail", "x".repeat(length));
             assert_eq!(string(text.as_bytes(), 0), End::Whole(Scalar::Plain, length));
             assert_eq!(string(&text.as_bytes()[..length], 0), End::Cut);
+            let quoted = format!("\"{text}");
+            for cut in length + 2..quoted.len() {
+                assert_eq!(plain(&quoted.as_bytes()[..cut]), (cut >= LANE).then_some(length + 1));
+            }
+            assert_eq!(plain(&quoted.as_bytes()[..length + 1]), None);
             let text = format!("{}\\\"y\" tail", "x".repeat(length));
             assert_eq!(string(text.as_bytes(), 0), End::Whole(Scalar::Escaped, length + 3));
+            assert_eq!(plain(format!("\"{text}").as_bytes()), None);
         }
         assert_eq!(string(b"ab\ncd\"", 0), End::Broken(2));
         assert_eq!(string(b"ab\\", 0), End::Cut);
