@@ -26,6 +26,6 @@ fn an_idle_python_is_counted() {
     };
     let value = leakscope(["scan", &patient.target(), "--json"]).run().json();
     let (count, _) = members(&value, "json", &["{session:hex, user_id:int, path:str"]);
-    // Python's arenas are several regions, and a scan of a process looks into the largest of them.
-    assert!((15_000..=30_010).contains(&count), "{count}");
+    // A few lie about in buffers.
+    assert!((29_990..=30_010).contains(&count), "{count}");
 }

@@ -34,6 +34,6 @@ fn an_idle_redis_is_counted_and_stays_as_it_is() {
     redis.set(0, 50_000);
     let value = leakscope(["scan", &redis.pid().to_string(), "--json"]).run().json();
     let (count, _) = members(&value, "json", &["{session:hex, user_id:int"]);
-    // Some of the first lie in a smaller region than the one looked into; buffers hold a few once more.
-    assert!((45_000..50_200).contains(&count), "{count}");
+    // Buffers hold a few once more.
+    assert!((49_990..50_200).contains(&count), "{count}");
 }
