@@ -6,12 +6,12 @@ use std::cmp::Reverse;
 use crate::scan::group::{Group, GroupKind, Label, LabelPart, Sample, Tally};
 use crate::units::{Addr, ByteCount};
 
-use super::across::Family;
-use super::catalog::Catalog;
 use super::label;
+use super::reading::token::{Role, Tokens};
 use super::strings::{Frequent, Occurrences, Strings};
-use super::template::{NONE, SAMPLE_LENGTH, SAMPLES, Template};
-use super::token::{Role, Tokens};
+use super::templates::across::Family;
+use super::templates::catalog::Catalog;
+use super::templates::template::{NONE, SAMPLE_LENGTH, SAMPLES, Template};
 
 /// Groups that are reported at most.
 const MOST_GROUPS: usize = 2000;
@@ -96,8 +96,9 @@ fn repeats(catalog: &mut Catalog, strings: &Strings, whole: ByteCount, sampled: 
 
 /// Whether a template has no word in it.
 fn is_bare(template: &Template, tokens: &Tokens) -> bool {
-    let word =
-        |(index, place): (usize, &super::token::Place)| place.role == Role::Word && template.mask >> index & 1 == 0;
+    let word = |(index, place): (usize, &super::reading::token::Place)| {
+        place.role == Role::Word && template.mask >> index & 1 == 0
+    };
     !tokens.places().iter().enumerate().any(word)
 }
 

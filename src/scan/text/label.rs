@@ -3,11 +3,11 @@
 
 use crate::scan::group::{Label, LabelPart};
 
-use super::class::{SPACE, WORD, class};
-use super::slot::{Shown, Slot};
-use super::template::{SAMPLE_LENGTH, Template};
-use super::token::{Place, Role, Tokens};
-use super::value::{Kind, Votes};
+use super::reading::class::{SPACE, WORD, class};
+use super::reading::token::{Place, Role, Tokens};
+use super::templates::slot::{Shown, Slot};
+use super::templates::template::{SAMPLE_LENGTH, Template};
+use super::templates::value::{Kind, Votes};
 
 /// Characters of a label.
 const LONGEST: usize = 200;

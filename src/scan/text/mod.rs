@@ -1,27 +1,15 @@
 //! Text templates and repeated strings, mined as the text goes by: what thousands of different lines have in common,
 //! with exact counts in bounded memory. Knows printable runs; finding them is the scanner's.
 //!
-//! A run is cut into records (`record`), a record into places (`reader`, `token`, `compound`), records with equal
-//! signatures are counted in one template (`catalog`, `template`, `slot`, `value`), templates that differ only in words
-//! that vary become one (`generalise`, `across`), equal strings are counted beside (`strings`), and at the end all that
-//! becomes labelled groups (`finish`, `label`).
+//! A run is cut into records and those into places (`reading`), records with equal signatures are counted in one template,
+//! templates that differ only in words that vary become one (`templates`), equal strings are counted beside (`strings`),
+//! and at the end all that becomes labelled groups (`finish`, `label`).
 
-mod across;
-mod catalog;
-mod class;
-mod compound;
 mod finish;
-mod generalise;
 mod label;
-mod pattern;
-mod reader;
-mod record;
-mod slot;
+mod reading;
 mod strings;
-mod template;
-mod token;
-mod value;
-mod word;
+mod templates;
 
 #[cfg(test)]
 mod tests;
@@ -29,10 +17,11 @@ mod tests;
 use crate::scan::group::Group;
 use crate::units::{Addr, ByteCount};
 
-use catalog::Catalog;
+use reading::token::Tokens;
+use reading::{class, record};
 use strings::Strings;
-use template::Member;
-use token::Tokens;
+use templates::catalog::Catalog;
+use templates::template::Member;
 
 /// Counts the text of a scan, or of two one after the other.
 pub(super) struct TextTally {

@@ -6,8 +6,8 @@ use hashbrown::HashMap;
 
 use crate::units::{Addr, ByteCount};
 
-use super::record::LONGEST;
-use super::template::{Member, SAMPLES};
+use super::reading::record::LONGEST;
+use super::templates::template::{Member, SAMPLES};
 
 /// Strings looked up together, so that their cache misses overlap.
 const BATCH: usize = 32;

@@ -1,8 +1,8 @@
 //! Compound values, kinds of values, and signatures.
 
-use super::super::compound;
-use crate::scan::text::token::{Role, Tokens};
-use crate::scan::text::value::Kind;
+use super::super::reading::compound;
+use crate::scan::text::reading::token::{Role, Tokens};
+use crate::scan::text::templates::value::Kind;
 
 #[test]
 fn times_are_known_in_the_forms_logs_have_them() {
@@ -71,7 +71,7 @@ fn base64_is_told_from_paths() {
 fn places(record: &str) -> String {
     let mut tokens = Tokens::new();
     tokens.read(record.as_bytes());
-    let shown = |place: &crate::scan::text::token::Place| {
+    let shown = |place: &crate::scan::text::reading::token::Place| {
         let text = String::from_utf8_lossy(place.of(record.as_bytes())).into_owned();
         if place.role == Role::Word { text } else { format!("[{text}]") }
     };

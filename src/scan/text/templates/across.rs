@@ -5,11 +5,11 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::catalog::Catalog;
-use super::class::{ALPHANUMERIC, class, fold, hash};
-use super::label::Joined;
 use super::slot::Shown;
 use super::template::Template;
-use super::token::{MASKED, Place, Role, Tokens};
+use crate::scan::text::label::Joined;
+use crate::scan::text::reading::class::{ALPHANUMERIC, class, fold, hash};
+use crate::scan::text::reading::token::{MASKED, Place, Role, Tokens};
 
 /// Words that must surround the values for two templates to be taken for one.
 const ENOUGH_WORDS: usize = 2;
@@ -34,14 +34,14 @@ struct Frame {
 }
 
 /// Templates that are one, the largest first, and what of the largest is shown as one variable.
-pub(super) struct Family {
-    pub(super) members: Vec<u32>,
-    pub(super) joined: Vec<Joined>,
+pub(in crate::scan::text) struct Family {
+    pub(in crate::scan::text) members: Vec<u32>,
+    pub(in crate::scan::text) joined: Vec<Joined>,
 }
 
 impl Catalog {
     /// All live templates, those that are one put together.
-    pub(super) fn families(&mut self) -> Vec<Family> {
+    pub(in crate::scan::text) fn families(&mut self) -> Vec<Family> {
         let mut alike: HashMap<u64, Vec<Frame>, FixedState> = HashMap::default();
         let mut families = Vec::new();
         for index in 0..self.templates.len() as u32 {

@@ -8,12 +8,12 @@ use crate::scan::group::Tally;
 
 use super::pattern::Patterns;
 use super::template::{Member, NONE, Template};
-use super::token::{Tokens, signature};
+use crate::scan::text::reading::token::{Tokens, signature};
 
 /// Templates of one skeleton before it is tried to generalise them.
 const FIRST_LIMIT: u32 = 16;
 /// Templates of one skeleton before the rare ones are put together.
-pub(super) const LAST_LIMIT: u32 = 512;
+pub(in crate::scan::text) const LAST_LIMIT: u32 = 512;
 /// Ways of generalising that are tried for records of one skeleton.
 const MOST_MASKS: usize = 16;
 /// Of records that find no template in a skeleton full of chance likenesses, one in so many founds one: so many at
@@ -26,39 +26,39 @@ const RECENT: usize = 4096;
 type Table = HashMap<u64, u32, FixedState>;
 
 /// What is known of all records with the same delimiters and places.
-pub(super) struct Skeleton {
+pub(in crate::scan::text) struct Skeleton {
     hash: u64,
     /// Its templates, but for the one of the rest.
-    pub(super) live: Vec<u32>,
-    pub(super) masks: Vec<u64>,
+    pub(in crate::scan::text) live: Vec<u32>,
+    pub(in crate::scan::text) masks: Vec<u64>,
     /// The template with everything generalised that takes what merges with nothing, or `NONE`.
-    pub(super) rest: u32,
+    pub(in crate::scan::text) rest: u32,
     limit: u32,
     refused: u32,
     admitted: u32,
 }
 
-pub(super) struct Catalog {
+pub(in crate::scan::text) struct Catalog {
     by_signature: Table,
     recent: Vec<(u64, u32)>,
     patterns: Patterns,
-    pub(super) templates: Vec<Template>,
+    pub(in crate::scan::text) templates: Vec<Template>,
     by_skeleton: Table,
-    pub(super) skeletons: Vec<Skeleton>,
-    pub(super) scratch: Tokens,
+    pub(in crate::scan::text) skeletons: Vec<Skeleton>,
+    pub(in crate::scan::text) scratch: Tokens,
     used: usize,
     budget: usize,
     /// What was dropped to stay within the budget.
-    pub(super) dropped_now: Tally,
-    pub(super) dropped_before: Tally,
+    pub(in crate::scan::text) dropped_now: Tally,
+    pub(in crate::scan::text) dropped_before: Tally,
     purged: bool,
     /// Whether a second scan has begun.
-    pub(super) second: bool,
+    pub(in crate::scan::text) second: bool,
 }
 
 impl Catalog {
     /// A catalog of at most about `budget` bytes.
-    pub(super) fn new(budget: usize) -> Catalog {
+    pub(in crate::scan::text) fn new(budget: usize) -> Catalog {
         Catalog {
             by_signature: Table::default(),
             recent: vec![(0, NONE); RECENT],
@@ -78,11 +78,11 @@ impl Catalog {
 
     /// The memory taken, about.
     #[cfg(test)]
-    pub(super) fn used(&self) -> usize {
+    pub(in crate::scan::text) fn used(&self) -> usize {
         self.used
     }
 
-    pub(super) fn begin_second(&mut self) {
+    pub(in crate::scan::text) fn begin_second(&mut self) {
         self.templates.iter_mut().for_each(Template::begin_second);
         self.dropped_before += std::mem::take(&mut self.dropped_now);
         self.second = true;
@@ -90,13 +90,13 @@ impl Catalog {
 
     /// The template of a line, where it looks like one seen lately.
     #[inline]
-    pub(super) fn find_lately(&mut self, line: &[u8]) -> Option<u32> {
+    pub(in crate::scan::text) fn find_lately(&mut self, line: &[u8]) -> Option<u32> {
         self.patterns.find(line, &self.templates)
     }
 
     /// Counts `member` in the template that `find_lately` gave.
     #[inline]
-    pub(super) fn add_to(&mut self, index: u32, member: Member<'_>, tokens: &mut Tokens) {
+    pub(in crate::scan::text) fn add_to(&mut self, index: u32, member: Member<'_>, tokens: &mut Tokens) {
         if self.templates[index as usize].count_member(&member) {
             tokens.read(member.record);
             let skeleton = self.templates[index as usize].skeleton;
@@ -108,7 +108,7 @@ impl Catalog {
 
     /// Counts `member`, whose places are in `tokens`.
     #[inline]
-    pub(super) fn add(&mut self, member: Member<'_>, tokens: &Tokens) {
+    pub(in crate::scan::text) fn add(&mut self, member: Member<'_>, tokens: &Tokens) {
         let Some(index) = self.find(tokens) else {
             return self.found(member, tokens);
         };
@@ -135,7 +135,7 @@ impl Catalog {
 
     /// The template of the record in `tokens`.
     #[inline]
-    pub(super) fn find(&mut self, tokens: &Tokens) -> Option<u32> {
+    pub(in crate::scan::text) fn find(&mut self, tokens: &Tokens) -> Option<u32> {
         let signature = tokens.signature();
         let recent = self.recent[signature as usize % RECENT];
         if recent.0 == signature && recent.1 != NONE {
@@ -158,7 +158,7 @@ impl Catalog {
     }
 
     /// The template a record was counted in: its own, or that of the rest of its skeleton.
-    pub(super) fn home(&mut self, tokens: &Tokens) -> Option<u32> {
+    pub(in crate::scan::text) fn home(&mut self, tokens: &Tokens) -> Option<u32> {
         let found = self.find(tokens);
         found.or_else(|| {
             let &skeleton = self.by_skeleton.get(&tokens.skeleton)?;
@@ -167,7 +167,7 @@ impl Catalog {
     }
 
     /// The template that `index` was merged into, or itself.
-    pub(super) fn merged(&self, index: u32) -> u32 {
+    pub(in crate::scan::text) fn merged(&self, index: u32) -> u32 {
         let mut index = index;
         while self.templates[index as usize].merged_into != NONE {
             index = self.templates[index as usize].merged_into;
@@ -234,7 +234,7 @@ impl Catalog {
     }
 
     /// Enters that records of `skeleton` whose sum with the places of `mask` generalised is `sum` belong to `target`.
-    pub(super) fn enter_mask(&mut self, skeleton: u32, mask: u64, sum: u64, target: u32) {
+    pub(in crate::scan::text) fn enter_mask(&mut self, skeleton: u32, mask: u64, sum: u64, target: u32) {
         let known = &mut self.skeletons[skeleton as usize];
         if !known.masks.contains(&mask) && known.masks.len() < MOST_MASKS {
             known.masks.push(mask);
@@ -245,13 +245,13 @@ impl Catalog {
     }
 
     /// The template with `sum` in `skeleton`, where it is there.
-    pub(super) fn with_sum(&self, skeleton: u32, sum: u64) -> Option<u32> {
+    pub(in crate::scan::text) fn with_sum(&self, skeleton: u32, sum: u64) -> Option<u32> {
         let hash = self.skeletons[skeleton as usize].hash;
         self.by_signature.get(&signature(hash, sum)).map(|&index| self.merged(index))
     }
 
     /// Makes `from` part of `into`; its values are looked at where it was widened to the same mask.
-    pub(super) fn merge(&mut self, from: u32, into: u32) {
+    pub(in crate::scan::text) fn merge(&mut self, from: u32, into: u32) {
         if from == into {
             return;
         }

@@ -1,13 +1,13 @@
 //! A template as steps that a record either takes or does not: a short way to the template of a record that looks like
 //! one seen lately, without taking the record apart. Knows lines only; what it is not sure of it declines.
 
-use super::class::{DIGIT, LETTER, SPACE, WORD, class, class_at, is_at};
-use super::compound;
+use crate::scan::text::reading::class::{DIGIT, LETTER, SPACE, WORD, class, class_at, is_at};
+use crate::scan::text::reading::compound;
 
-use super::record::Structure;
 use super::template::Template;
-use super::token::{FREE, Role, Tokens};
-use super::word::{Found, find_word, literal_of};
+use crate::scan::text::reading::record::Structure;
+use crate::scan::text::reading::token::{FREE, Role, Tokens};
+use crate::scan::text::reading::word::{Found, find_word, literal_of};
 
 /// Patterns tried for one record.
 const WAYS: usize = 4;
@@ -160,17 +160,17 @@ fn value_end(record: &[u8], at: usize, any: bool, not_base64: &mut usize) -> Opt
 }
 
 /// The patterns used lately, by how a record begins.
-pub(super) struct Patterns {
+pub(in crate::scan::text) struct Patterns {
     buckets: Vec<[Option<Pattern>; WAYS]>,
     turn: usize,
 }
 
 impl Patterns {
-    pub(super) fn new() -> Patterns {
+    pub(in crate::scan::text) fn new() -> Patterns {
         Patterns { buckets: (0..BUCKETS).map(|_| [const { None }; WAYS]).collect(), turn: 0 }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::scan::text) fn clear(&mut self) {
         self.buckets.iter_mut().flatten().for_each(|pattern| *pattern = None);
     }
 
@@ -188,7 +188,7 @@ impl Patterns {
 
     /// The template of `record`, where it takes the steps of one used lately.
     #[inline]
-    pub(super) fn find(&mut self, record: &[u8], templates: &[Template]) -> Option<u32> {
+    pub(in crate::scan::text) fn find(&mut self, record: &[u8], templates: &[Template]) -> Option<u32> {
         let bucket = &mut self.buckets[Patterns::bucket(record)];
         for way in 0..WAYS {
             let Some(pattern) = &bucket[way] else {
@@ -212,7 +212,13 @@ impl Patterns {
     }
 
     /// Remembers the pattern of a template that a record was just found to belong to.
-    pub(super) fn remember(&mut self, record: &[u8], index: u32, template: &Template, scratch: &mut Tokens) {
+    pub(in crate::scan::text) fn remember(
+        &mut self,
+        record: &[u8],
+        index: u32,
+        template: &Template,
+        scratch: &mut Tokens,
+    ) {
         self.turn = self.turn.wrapping_add(1);
         let bucket = &mut self.buckets[Patterns::bucket(record)];
         let full = bucket[WAYS - 1].is_some();

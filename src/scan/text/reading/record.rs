@@ -4,13 +4,13 @@
 use super::class::{ALPHANUMERIC, LETTER, SPACE, class, class_at, is_at};
 
 /// Shorter records are not counted.
-pub(super) const SHORTEST: usize = 6;
+pub(in crate::scan::text) const SHORTEST: usize = 6;
 /// How much of a record is looked at; the rest only counts.
-pub(super) const LONGEST: usize = 4096;
+pub(in crate::scan::text) const LONGEST: usize = 4096;
 
 /// The outer form of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Structure {
+pub(in crate::scan::text) enum Structure {
     Line,
     /// A request or status line and `Name: value` lines.
     Head,
@@ -48,7 +48,7 @@ const HEADERS: [&[u8]; 20] = [
 ];
 
 /// Where the name at the start of a header line ends, at its colon.
-pub(super) fn header_name(line: &[u8]) -> Option<usize> {
+pub(in crate::scan::text) fn header_name(line: &[u8]) -> Option<usize> {
     let mut end = 0;
     while end < 64
         && (class_at(line, end) & ALPHANUMERIC != 0 && line[end] < 0x80 || matches!(line.get(end), Some(b'-' | b'_')))
@@ -58,7 +58,7 @@ pub(super) fn header_name(line: &[u8]) -> Option<usize> {
     (end > 0 && is_at(line, end, b':')).then_some(end)
 }
 
-pub(super) fn line_end(text: &[u8], at: usize) -> usize {
+pub(in crate::scan::text) fn line_end(text: &[u8], at: usize) -> usize {
     memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |offset| at + offset)
 }
 
@@ -95,7 +95,7 @@ fn starts_xml(text: &[u8]) -> bool {
 impl Structure {
     /// The form of a whole record, from its first `LONGEST` bytes alone.
     #[inline]
-    pub(super) fn of(record: &[u8]) -> Structure {
+    pub(in crate::scan::text) fn of(record: &[u8]) -> Structure {
         let first = record.first().copied().unwrap_or(0);
         if !matches!(first, b'<' | b'-' | b'A'..=b'Z') {
             return Structure::Line;
@@ -118,14 +118,14 @@ impl Structure {
 }
 
 /// One record of a run and where to look for the next.
-pub(super) struct Cut {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) next: usize,
+pub(in crate::scan::text) struct Cut {
+    pub(in crate::scan::text) start: usize,
+    pub(in crate::scan::text) end: usize,
+    pub(in crate::scan::text) next: usize,
 }
 
 /// The record that begins at or behind `at`, its outer blanks left out.
-pub(super) fn next_record(run: &[u8], at: usize) -> Option<Cut> {
+pub(in crate::scan::text) fn next_record(run: &[u8], at: usize) -> Option<Cut> {
     let mut start = at;
     while class_at(run, start) & SPACE != 0 {
         start += 1;

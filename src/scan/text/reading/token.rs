@@ -7,19 +7,19 @@ use super::reader::Reader;
 use super::record::{LONGEST, Structure};
 
 /// Places of a record that are told apart; what follows them is a tail.
-pub(super) const MOST_PLACES: usize = 64;
+pub(in crate::scan::text) const MOST_PLACES: usize = 64;
 
 /// Stretches passed over that are remembered.
 const MOST_SKIPPED: usize = 8;
 
 /// The literal of a place whose content is not part of the signature.
-pub(super) const FREE: u64 = 0;
+pub(in crate::scan::text) const FREE: u64 = 0;
 /// The literal of a place that was a word and has been generalised.
-pub(super) const MASKED: u64 = 1;
+pub(in crate::scan::text) const MASKED: u64 = 1;
 
 /// What a place holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Role {
+pub(in crate::scan::text) enum Role {
     /// A word, part of the signature.
     #[default]
     Word,
@@ -35,36 +35,36 @@ pub(super) enum Role {
 
 /// One place of a record.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
-    pub(super) start: u16,
-    pub(super) end: u16,
-    pub(super) role: Role,
+pub(in crate::scan::text) struct Place {
+    pub(in crate::scan::text) start: u16,
+    pub(in crate::scan::text) end: u16,
+    pub(in crate::scan::text) role: Role,
     /// What of it is in the signature: the hash of a word or prefix, or `FREE`.
-    pub(super) literal: u64,
+    pub(in crate::scan::text) literal: u64,
     /// The hash of the delimiters before it.
-    pub(super) gap: u64,
+    pub(in crate::scan::text) gap: u64,
 }
 
 impl Place {
-    pub(super) fn of<'a>(&self, record: &'a [u8]) -> &'a [u8] {
+    pub(in crate::scan::text) fn of<'a>(&self, record: &'a [u8]) -> &'a [u8] {
         record.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
     }
 }
 
 /// The part of a signature that place `index` with `literal` makes.
 #[inline(always)]
-pub(super) fn contribution(index: usize, literal: u64) -> u64 {
+pub(in crate::scan::text) fn contribution(index: usize, literal: u64) -> u64 {
     fold(literal, (index as u64 + 1) << 32)
 }
 
 /// The signature of a skeleton and the sum of the contributions of its places.
 #[inline(always)]
-pub(super) fn signature(skeleton: u64, sum: u64) -> u64 {
+pub(in crate::scan::text) fn signature(skeleton: u64, sum: u64) -> u64 {
     fold(skeleton, sum)
 }
 
 /// A record taken apart. Reused from record to record.
-pub(super) struct Tokens {
+pub(in crate::scan::text) struct Tokens {
     places: [Place; MOST_PLACES],
     count: usize,
     /// The delimiter inside the latest list.
@@ -73,19 +73,19 @@ pub(super) struct Tokens {
     skipped: [(u16, u16); MOST_SKIPPED],
     skipped_count: usize,
     /// The delimiters behind the last place.
-    pub(super) tail: u64,
+    pub(in crate::scan::text) tail: u64,
     /// The hash of delimiters and places, without words.
-    pub(super) skeleton: u64,
+    pub(in crate::scan::text) skeleton: u64,
     /// The sum of the contributions of all places.
-    pub(super) sum: u64,
+    pub(in crate::scan::text) sum: u64,
     /// Whether the record goes on behind the last place with more than delimiters.
-    pub(super) cut: bool,
+    pub(in crate::scan::text) cut: bool,
     /// The outer form of the record.
-    pub(super) structure: Structure,
+    pub(in crate::scan::text) structure: Structure,
 }
 
 impl Tokens {
-    pub(super) fn new() -> Tokens {
+    pub(in crate::scan::text) fn new() -> Tokens {
         Tokens {
             places: [Place::default(); MOST_PLACES],
             count: 0,
@@ -102,18 +102,18 @@ impl Tokens {
 
     /// The places found, in order and not overlapping.
     #[inline(always)]
-    pub(super) fn places(&self) -> &[Place] {
+    pub(in crate::scan::text) fn places(&self) -> &[Place] {
         &self.places[..self.count]
     }
 
     /// The signature where the words are all kept.
     #[inline(always)]
-    pub(super) fn signature(&self) -> u64 {
+    pub(in crate::scan::text) fn signature(&self) -> u64 {
         signature(self.skeleton, self.sum)
     }
 
     /// The sum with the places of `mask` generalised.
-    pub(super) fn masked_sum(&self, mask: u64) -> u64 {
+    pub(in crate::scan::text) fn masked_sum(&self, mask: u64) -> u64 {
         let mut sum = self.sum;
         for (index, place) in self.places().iter().enumerate().filter(|(index, _)| mask >> index & 1 == 1) {
             sum = sum.wrapping_sub(contribution(index, place.literal)).wrapping_add(contribution(index, MASKED));
@@ -123,7 +123,7 @@ impl Tokens {
 
     /// Takes `record` apart, of which the first `LONGEST` bytes are looked at.
     #[inline]
-    pub(super) fn read(&mut self, record: &[u8]) {
+    pub(in crate::scan::text) fn read(&mut self, record: &[u8]) {
         let text = &record[..record.len().min(LONGEST)];
         self.count = 0;
         self.skipped_count = 0;
@@ -146,12 +146,12 @@ impl Tokens {
     }
 
     /// The stretches passed over, in order.
-    pub(super) fn skipped(&self) -> &[(u16, u16)] {
+    pub(in crate::scan::text) fn skipped(&self) -> &[(u16, u16)] {
         &self.skipped[..self.skipped_count]
     }
 
     /// Notes that a stretch was passed over.
-    pub(super) fn skip(&mut self, start: usize, end: usize) {
+    pub(in crate::scan::text) fn skip(&mut self, start: usize, end: usize) {
         if let Some(free) = self.skipped.get_mut(self.skipped_count) {
             *free = (start as u16, end as u16);
             self.skipped_count += 1;
@@ -159,24 +159,24 @@ impl Tokens {
     }
 
     /// Whether nothing was found so far.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::scan::text) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Whether no further place can be taken.
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::scan::text) fn is_full(&self) -> bool {
         self.count == MOST_PLACES
     }
 
     /// Where the latest place ends.
     #[inline(always)]
-    pub(super) fn last_end(&self) -> Option<usize> {
+    pub(in crate::scan::text) fn last_end(&self) -> Option<usize> {
         self.places().last().map(|place| usize::from(place.end))
     }
 
     /// Takes one more place; false where there are too many.
     #[inline]
-    pub(super) fn push(&mut self, place: Place) -> bool {
+    pub(in crate::scan::text) fn push(&mut self, place: Place) -> bool {
         if place.role == Role::Value && self.extend_list(&place) {
             return true;
         }

@@ -2,32 +2,32 @@
 //! Knows single bytes and short byte strings; what they mean together is `token`'s and `compound`'s.
 
 /// Part of a word: letters, digits, bytes of UTF-8 sequences and the punctuation found inside names and numbers.
-pub(super) const WORD: u16 = 1;
-pub(super) const DIGIT: u16 = 1 << 1;
+pub(in crate::scan::text) const WORD: u16 = 1;
+pub(in crate::scan::text) const DIGIT: u16 = 1 << 1;
 /// `a` to `f`.
-pub(super) const HEX_LOWER: u16 = 1 << 2;
+pub(in crate::scan::text) const HEX_LOWER: u16 = 1 << 2;
 /// `A` to `F`.
-pub(super) const HEX_UPPER: u16 = 1 << 3;
+pub(in crate::scan::text) const HEX_UPPER: u16 = 1 << 3;
 /// `g` to `z`.
-pub(super) const LOWER: u16 = 1 << 4;
+pub(in crate::scan::text) const LOWER: u16 = 1 << 4;
 /// `G` to `Z`.
-pub(super) const UPPER: u16 = 1 << 5;
+pub(in crate::scan::text) const UPPER: u16 = 1 << 5;
 /// A byte of a UTF-8 sequence.
-pub(super) const HIGH: u16 = 1 << 6;
+pub(in crate::scan::text) const HIGH: u16 = 1 << 6;
 /// Punctuation inside words.
-pub(super) const WEAK: u16 = 1 << 7;
+pub(in crate::scan::text) const WEAK: u16 = 1 << 7;
 /// Always ends a bare value after `=`.
-pub(super) const ENDS_VALUE: u16 = 1 << 8;
+pub(in crate::scan::text) const ENDS_VALUE: u16 = 1 << 8;
 /// The percent sign, of which escapes are made.
-pub(super) const PERCENT: u16 = 1 << 9;
-pub(super) const SPACE: u16 = 1 << 10;
+pub(in crate::scan::text) const PERCENT: u16 = 1 << 9;
+pub(in crate::scan::text) const SPACE: u16 = 1 << 10;
 /// In the base64 alphabets, padding included.
-pub(super) const BASE64: u16 = 1 << 11;
+pub(in crate::scan::text) const BASE64: u16 = 1 << 11;
 /// May end a bare value after `=`, depending on what follows.
-pub(super) const MAY_END_VALUE: u16 = 1 << 12;
+pub(in crate::scan::text) const MAY_END_VALUE: u16 = 1 << 12;
 
-pub(super) const LETTER: u16 = HEX_LOWER | HEX_UPPER | LOWER | UPPER | HIGH;
-pub(super) const ALPHANUMERIC: u16 = LETTER | DIGIT;
+pub(in crate::scan::text) const LETTER: u16 = HEX_LOWER | HEX_UPPER | LOWER | UPPER | HIGH;
+pub(in crate::scan::text) const ALPHANUMERIC: u16 = LETTER | DIGIT;
 
 static CLASS: [u16; 256] = classes();
 
@@ -58,19 +58,19 @@ const fn classes() -> [u16; 256] {
 
 /// The class bits of a byte.
 #[inline(always)]
-pub(super) fn class(byte: u8) -> u16 {
+pub(in crate::scan::text) fn class(byte: u8) -> u16 {
     CLASS[byte as usize]
 }
 
 /// The class bits of the byte at `at`, none past the end.
 #[inline(always)]
-pub(super) fn class_at(text: &[u8], at: usize) -> u16 {
+pub(in crate::scan::text) fn class_at(text: &[u8], at: usize) -> u16 {
     text.get(at).map_or(0, |&byte| class(byte))
 }
 
 /// Whether the byte at `at` is `byte`.
 #[inline(always)]
-pub(super) fn is_at(text: &[u8], at: usize, byte: u8) -> bool {
+pub(in crate::scan::text) fn is_at(text: &[u8], at: usize, byte: u8) -> bool {
     text.get(at) == Some(&byte)
 }
 
@@ -79,7 +79,7 @@ const K2: u64 = 0xd6e8_feb8_6659_fd93;
 
 /// Two words into one, each bit depending on each.
 #[inline(always)]
-pub(super) fn fold(a: u64, b: u64) -> u64 {
+pub(in crate::scan::text) fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ K1) * u128::from(b ^ K2);
     (product as u64) ^ ((product >> 64) as u64)
 }
@@ -96,7 +96,7 @@ fn four(bytes: &[u8], at: usize) -> u64 {
 
 /// The hash of a byte string.
 #[inline]
-pub(super) fn hash(bytes: &[u8]) -> u64 {
+pub(in crate::scan::text) fn hash(bytes: &[u8]) -> u64 {
     let length = bytes.len();
     let (low, high) = match length {
         0 => (0, 0),

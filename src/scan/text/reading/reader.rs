@@ -7,7 +7,7 @@ use super::record::{Structure, header_name, line_end};
 use super::token::{FREE, Place, Role, Tokens};
 use super::word::{Found, find_word, literal_of};
 
-pub(super) struct Reader<'a> {
+pub(in crate::scan::text) struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     /// Where the part ends that is being read.
@@ -25,13 +25,13 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     #[inline]
-    pub(super) fn new(text: &'a [u8], tokens: &'a mut Tokens) -> Reader<'a> {
+    pub(in crate::scan::text) fn new(text: &'a [u8], tokens: &'a mut Tokens) -> Reader<'a> {
         Reader { text, at: 0, limit: text.len(), gap: 0, last: 0, xml: false, unclosed: 0, not_base64: 0, tokens }
     }
 
     /// Finds all places; the hash of the delimiters behind the last one.
     #[inline]
-    pub(super) fn record(mut self) -> u64 {
+    pub(in crate::scan::text) fn record(mut self) -> u64 {
         match self.tokens.structure {
             Structure::Line => self.part(),
             structure => self.structured(structure),

@@ -1,15 +1,15 @@
 //! What is known of the values in one place of a template: whether they are all equal, how they begin and end alike,
 //! of what kind they are. Knows values only; templates are `template`'s.
 
-use super::class::{DIGIT, HIGH, class};
 use super::value::{Kind, Votes, is_boundary};
+use crate::scan::text::reading::class::{DIGIT, HIGH, class};
 
 /// How much of the first value is kept to compare the others with.
 const KEPT: usize = 64;
 
 /// The values of one place, as far as they were looked at.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slot {
+pub(in crate::scan::text) struct Slot {
     /// The beginning of the first value.
     first: Box<[u8]>,
     /// The length of the first value.
@@ -26,7 +26,7 @@ pub(super) struct Slot {
 }
 
 /// What a label shows of a place.
-pub(super) enum Shown<'a> {
+pub(in crate::scan::text) enum Shown<'a> {
     Constant(&'a [u8]),
     Varying { prefix: &'a [u8], kind: Kind, suffix: &'a [u8] },
 }
@@ -41,7 +41,7 @@ fn common_suffix(one: &[u8], two: &[u8]) -> usize {
 
 impl Slot {
     /// One more value.
-    pub(super) fn add(&mut self, value: &[u8]) {
+    pub(in crate::scan::text) fn add(&mut self, value: &[u8]) {
         let whole = Kind::of(&value[..value.len().min(KEPT * 4)]);
         self.whole.add(whole, 1);
         if self.seen == 0 {
@@ -91,7 +91,7 @@ impl Slot {
     }
 
     /// Takes over what is known of another place's values.
-    pub(super) fn absorb(&mut self, other: &Slot) {
+    pub(in crate::scan::text) fn absorb(&mut self, other: &Slot) {
         if other.seen == 0 {
             return;
         }
@@ -119,22 +119,22 @@ impl Slot {
     }
 
     /// Whether all values seen are equal.
-    pub(super) fn is_constant(&self) -> bool {
+    pub(in crate::scan::text) fn is_constant(&self) -> bool {
         !self.varies
     }
 
     /// Whether values of this place may look like a word by chance.
-    pub(super) fn is_mixed(&self) -> bool {
+    pub(in crate::scan::text) fn is_mixed(&self) -> bool {
         self.varies && self.whole.is_mixed()
     }
 
     /// Whether the values are hexadecimal digits.
-    pub(super) fn is_hex(&self) -> bool {
+    pub(in crate::scan::text) fn is_hex(&self) -> bool {
         self.varies && self.whole.winner() == Kind::Hex
     }
 
     /// What a label shows of the place.
-    pub(super) fn shown(&self) -> Shown<'_> {
+    pub(in crate::scan::text) fn shown(&self) -> Shown<'_> {
         if !self.varies {
             return Shown::Constant(&self.first);
         }

@@ -15,7 +15,7 @@ const HEX_WORD: usize = 8;
 const SHORT_KEY: usize = 16;
 
 /// What `find_word` found.
-pub(super) enum Found {
+pub(in crate::scan::text) enum Found {
     /// A value made of several words, ending there.
     Compound(usize),
     /// Nothing but punctuation that is found in words.
@@ -28,7 +28,7 @@ pub(super) enum Found {
 
 /// The word at `start`, the class of whose first byte is `first`.
 #[inline(always)]
-pub(super) fn find_word(text: &[u8], start: usize, first: u16, not_base64: &mut usize) -> Found {
+pub(in crate::scan::text) fn find_word(text: &[u8], start: usize, first: u16, not_base64: &mut usize) -> Found {
     let (mut end, mut bits) = (start + 1, first);
     // Long words by eight bytes, one branch each.
     while let Some(chunk) = text.get(end..).and_then(|rest| rest.first_chunk::<8>()) {
@@ -64,7 +64,7 @@ pub(super) fn find_word(text: &[u8], start: usize, first: u16, not_base64: &mut 
 
 /// What of a word that is no key is in the signature.
 #[inline]
-pub(super) fn literal_of(word: &[u8], bits: u16) -> (Role, u64) {
+pub(in crate::scan::text) fn literal_of(word: &[u8], bits: u16) -> (Role, u64) {
     if word.len() > LONGEST_WORD || bits & PERCENT != 0 {
         return (Role::Value, FREE);
     }

@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::catalog::Catalog;
 use super::template::{NONE, Template};
-use super::token::{FREE, MASKED, Role, contribution};
+use crate::scan::text::reading::token::{FREE, MASKED, Role, contribution};
 
 /// Different words that make a place a value.
 const ENOUGH: usize = 8;
@@ -158,7 +158,7 @@ fn usual_count(candidates: &[Candidate], group: &[usize]) -> u64 {
 
 impl Catalog {
     /// Merges what can be merged in `skeleton`; `last` is for the end, when nothing more will come.
-    pub(super) fn generalise(&mut self, skeleton: u32, last: bool) {
+    pub(in crate::scan::text) fn generalise(&mut self, skeleton: u32, last: bool) {
         loop {
             let candidates = self.candidates(skeleton);
             if candidates.len() < 2 {
@@ -208,7 +208,7 @@ impl Catalog {
     }
 
     /// Puts the rare half of the templates of `skeleton` into its template of the rest.
-    pub(super) fn fold_rare(&mut self, skeleton: u32) {
+    pub(in crate::scan::text) fn fold_rare(&mut self, skeleton: u32) {
         let live = &self.skeletons[skeleton as usize].live;
         let mut counts: Vec<u64> = live.iter().map(|&index| self.templates[index as usize].count()).collect();
         counts.sort_unstable();
@@ -217,7 +217,7 @@ impl Catalog {
     }
 
     /// Puts the templates of `skeleton` with at most `count` members into its template of the rest.
-    pub(super) fn fold_up_to(&mut self, skeleton: u32, count: u64) {
+    pub(in crate::scan::text) fn fold_up_to(&mut self, skeleton: u32, count: u64) {
         let rare: Vec<u32> = self.skeletons[skeleton as usize]
             .live
             .iter()
@@ -242,7 +242,7 @@ impl Catalog {
 
     /// Puts fragments into the template that covers them: equal but where that has values that may look like
     /// anything.
-    pub(super) fn absorb_fragments(&mut self, skeleton: u32) {
+    pub(in crate::scan::text) fn absorb_fragments(&mut self, skeleton: u32) {
         let mut candidates = self.candidates(skeleton);
         candidates.sort_unstable_by_key(|candidate| std::cmp::Reverse(candidate.count));
         let mut gone = vec![false; candidates.len()];
@@ -281,7 +281,7 @@ fn covered(large: &Candidate, small: &Candidate) -> Option<u64> {
     Some(places)
 }
 
-fn examine(index: u32, template: &Template, tokens: &super::token::Tokens) -> Candidate {
+fn examine(index: u32, template: &Template, tokens: &crate::scan::text::reading::token::Tokens) -> Candidate {
     let places = tokens.places();
     let mut candidate = Candidate {
         index,

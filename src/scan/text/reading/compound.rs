@@ -76,7 +76,7 @@ fn rest_of_named_date(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The end of a time that begins with a digit at `at`.
-pub(super) fn numeric_time(text: &[u8], at: usize) -> Option<usize> {
+pub(in crate::scan::text) fn numeric_time(text: &[u8], at: usize) -> Option<usize> {
     let end = numeric_time_form(text, at)?;
     (class_at(text, end) & (DIGIT | LETTER) == 0).then_some(end)
 }
@@ -104,7 +104,7 @@ fn numeric_time_form(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The end of a time that begins with the name of a month or of a day of the week at `at`.
-pub(super) fn named_time(text: &[u8], at: usize) -> Option<usize> {
+pub(in crate::scan::text) fn named_time(text: &[u8], at: usize) -> Option<usize> {
     if let Some(month) = named(text, at, &MONTHS) {
         return rest_of_named_date(text, day(text, one_of(text, month, b" ")?)?);
     }
@@ -117,7 +117,7 @@ pub(super) fn named_time(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The end of an IPv6 or hardware address at `at`: eight groups, six pairs, or fewer with `::` among them.
-pub(super) fn colon_address(text: &[u8], at: usize) -> Option<usize> {
+pub(in crate::scan::text) fn colon_address(text: &[u8], at: usize) -> Option<usize> {
     let leading = text.get(at..).is_some_and(|rest| rest.starts_with(b"::"));
     let (mut end, mut groups, mut pairs, mut double) = (at + if leading { 2 } else { 0 }, 0, 0, leading);
     loop {
@@ -151,7 +151,7 @@ const BASE64_SHORTEST: usize = 20;
 /// The end of base64 text from `at` on that looks random: long, of mixed classes that change often. A path or a
 /// sentence of words changes class at few places. Where it is none, `not_base64` moves to the end of the stretch, which
 /// need not be looked at again.
-pub(super) fn base64(text: &[u8], at: usize, not_base64: &mut usize) -> Option<usize> {
+pub(in crate::scan::text) fn base64(text: &[u8], at: usize, not_base64: &mut usize) -> Option<usize> {
     if at < *not_base64 {
         return None;
     }
@@ -172,7 +172,7 @@ pub(super) fn base64(text: &[u8], at: usize, not_base64: &mut usize) -> Option<u
 }
 
 /// Whether the letters and digits of `token` change class as often as those of random base64 do.
-pub(super) fn looks_random(token: &[u8]) -> bool {
+pub(in crate::scan::text) fn looks_random(token: &[u8]) -> bool {
     let (mut changes, mut seen, mut last, mut counted) = (0, 0u8, 0u8, 0);
     for &byte in token {
         let kind = match class(byte) {
@@ -190,7 +190,7 @@ pub(super) fn looks_random(token: &[u8]) -> bool {
 }
 
 /// The closing quote that belongs to the opening one at `at`.
-pub(super) fn closing_quote(text: &[u8], at: usize) -> Option<usize> {
+pub(in crate::scan::text) fn closing_quote(text: &[u8], at: usize) -> Option<usize> {
     let quote = text[at];
     let mut from = at + 1;
     while let Some(offset) = memchr::memchr(quote, &text[from..]) {
@@ -213,7 +213,7 @@ pub(super) fn closing_quote(text: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The end of a bare value after `=` that begins at `at`.
-pub(super) fn bare_value_end(text: &[u8], at: usize) -> usize {
+pub(in crate::scan::text) fn bare_value_end(text: &[u8], at: usize) -> usize {
     use super::class::{ENDS_VALUE, MAY_END_VALUE};
     let ends = ENDS_VALUE | MAY_END_VALUE;
     let mut end = at;
@@ -253,7 +253,7 @@ fn ends_value(text: &[u8], at: usize) -> bool {
 }
 
 /// Past one more bracketed tuple behind a comma at `at`, quotes in it respected.
-pub(super) fn next_tuple(text: &[u8], at: usize, open: u8, close: u8) -> Option<usize> {
+pub(in crate::scan::text) fn next_tuple(text: &[u8], at: usize, open: u8, close: u8) -> Option<usize> {
     let mut at = one_of(text, at, b",")?;
     while class_at(text, at) & SPACE != 0 {
         at += 1;
@@ -277,7 +277,7 @@ pub(super) fn next_tuple(text: &[u8], at: usize, open: u8, close: u8) -> Option<
 
 /// Past the elements of the same name that follow the closing tag whose name begins at `name` and ends at `end`;
 /// `next` where none follows.
-pub(super) fn past_siblings(text: &[u8], name: usize, end: usize, next: usize) -> usize {
+pub(in crate::scan::text) fn past_siblings(text: &[u8], name: usize, end: usize, next: usize) -> usize {
     let name = text.get(name..end).unwrap_or_default();
     let opens = text.get(next + 1..).is_some_and(|rest| rest.starts_with(name));
     if name.is_empty() || !opens || !matches!(text.get(next + 1 + name.len()), Some(b'>' | b' ' | b'/')) {

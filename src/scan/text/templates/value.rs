@@ -1,14 +1,14 @@
 //! What type a value has, and the type many values have together.
 //! Knows single values; which values stand in one place is `slot`'s.
 
-use super::class::{
+use crate::scan::text::reading::class::{
     ALPHANUMERIC, DIGIT, HEX_LOWER, HEX_UPPER, HIGH, LETTER, LOWER, UPPER, WEAK, class, class_at, is_at,
 };
-use super::compound;
+use crate::scan::text::reading::compound;
 
 /// What a value looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::scan::text) enum Kind {
     /// Nothing, or a dash.
     Empty,
     Int,
@@ -28,7 +28,7 @@ pub(super) enum Kind {
 const KINDS: usize = 12;
 
 impl Kind {
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::scan::text) fn name(self) -> &'static str {
         match self {
             Kind::Int => "int",
             Kind::Float => "float",
@@ -45,12 +45,12 @@ impl Kind {
     }
 
     /// Whether the kind says all there is to say, so that a common beginning of its values is chance.
-    pub(super) fn is_whole(self) -> bool {
+    pub(in crate::scan::text) fn is_whole(self) -> bool {
         !matches!(self, Kind::Str | Kind::Path | Kind::Empty)
     }
 
     /// The kind of `value`.
-    pub(super) fn of(value: &[u8]) -> Kind {
+    pub(in crate::scan::text) fn of(value: &[u8]) -> Kind {
         if value.is_empty() || value == b"-" {
             return Kind::Empty;
         }
@@ -169,17 +169,17 @@ fn is_path(value: &[u8]) -> bool {
 
 /// How often each kind was seen in one place.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Votes([u16; KINDS]);
+pub(in crate::scan::text) struct Votes([u16; KINDS]);
 
 impl Votes {
-    pub(super) fn add(&mut self, kind: Kind, weight: u16) {
+    pub(in crate::scan::text) fn add(&mut self, kind: Kind, weight: u16) {
         if self.0[kind as usize] > u16::MAX - weight {
             self.0.iter_mut().for_each(|votes| *votes /= 2);
         }
         self.0[kind as usize] = self.0[kind as usize].saturating_add(weight);
     }
 
-    pub(super) fn absorb(&mut self, other: &Votes) {
+    pub(in crate::scan::text) fn absorb(&mut self, other: &Votes) {
         for (votes, more) in self.0.iter_mut().zip(other.0) {
             *votes = votes.saturating_add(more);
         }
@@ -191,7 +191,7 @@ impl Votes {
 
     /// The kind of the place: that of nearly all values, where numbers may also pass for hexadecimal ones and any
     /// value may be missing.
-    pub(super) fn winner(&self) -> Kind {
+    pub(in crate::scan::text) fn winner(&self) -> Kind {
         let all: u32 = self.0.iter().map(|&votes| u32::from(votes)).sum::<u32>() - self.of(Kind::Empty);
         if all == 0 {
             return Kind::Empty;
@@ -219,12 +219,12 @@ impl Votes {
     }
 
     /// Whether values of this place may look like a word by chance.
-    pub(super) fn is_mixed(&self) -> bool {
+    pub(in crate::scan::text) fn is_mixed(&self) -> bool {
         matches!(self.winner(), Kind::Str | Kind::Base64 | Kind::Empty)
     }
 }
 
 /// The classes of punctuation a common beginning may end with.
-pub(super) fn is_boundary(byte: u8) -> bool {
+pub(in crate::scan::text) fn is_boundary(byte: u8) -> bool {
     class(byte) & ALPHANUMERIC == 0 && byte != b'%'
 }
