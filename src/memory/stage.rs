@@ -279,6 +279,7 @@ impl Copier<'_> {
             .map(|runs| (copy(&self.mem, &runs.present, pages, self.options.threads, self.progress), runs.swapped));
         let stood = pause.end();
         let (copied, swapped) = outcome?;
+        let stood = stood?;
         Ok((copied.map_err(|error| failure(self.target, error))?, swapped, stood))
     }
 

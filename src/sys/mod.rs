@@ -1,7 +1,9 @@
 //! The raw kernel contact that crates do not finish, and the only `unsafe` of the project.
 //! Knows system calls and their structs; leaves every decision to its callers.
 
+pub mod aside;
 pub mod cpu;
+pub mod gate;
 pub mod pagemap_scan;
 pub mod pages;
 pub mod pidfd;
