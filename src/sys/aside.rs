@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 
 /// What is done at a stretch ends within this time or the kernel ends the process, and with it all tracing.
 const LONGEST_WORK: Duration = Duration::from_secs(60);
-/// How often somebody who waits looks whether the other side was stopped.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often somebody who waits looks whether it is long enough.
+const LOOK: Duration = Duration::from_millis(20);
 const LONGEST_LINE: usize = 4096;
 
 /// The process beside us, seen from here. Dropped it is told to come to an end, and waited for.
@@ -39,8 +39,8 @@ pub struct Talk {
 pub enum Heard {
     /// It said so, or is no more.
     Word,
-    /// It was stopped by a signal or a debugger.
-    Stopped,
+    /// It took too long.
+    Over,
 }
 
 /// Forks a process that does `work` and ends. Of the open files it keeps `keep` alone.
@@ -143,20 +143,20 @@ impl Talk {
         Ok(serde_json::from_slice(&line)?)
     }
 
-    /// Waits, beside, until the parent says something, ends, or stands still itself. `is_stopped` looks at a process.
-    pub fn wait_for_parent(&mut self, is_stopped: &dyn Fn(i32) -> bool) -> Heard {
+    /// Waits, beside, until the parent says something or ends, or `is_over` says of its pid that this is long enough.
+    pub fn wait_for_parent(&mut self, is_over: &dyn Fn(i32) -> bool) -> Heard {
         alarm::cancel();
-        let heard = self.until_word(is_stopped);
+        let heard = self.until_word(is_over);
         working();
         heard
     }
 
-    fn until_word(&mut self, is_stopped: &dyn Fn(i32) -> bool) -> Heard {
+    fn until_word(&mut self, is_over: &dyn Fn(i32) -> bool) -> Heard {
         let look = PollTimeout::try_from(LOOK).unwrap_or(PollTimeout::ZERO);
         loop {
             let mut wanted = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
             match poll(&mut wanted, look) {
-                Ok(0) if is_stopped(getppid().as_raw()) => return Heard::Stopped,
+                Ok(0) if is_over(getppid().as_raw()) => return Heard::Over,
                 Ok(0) | Err(nix::errno::Errno::EINTR) => {}
                 Ok(_) | Err(_) => return Heard::Word,
             }

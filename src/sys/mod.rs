@@ -4,7 +4,10 @@
 pub mod aside;
 pub mod cpu;
 pub mod gate;
+#[cfg(target_arch = "x86_64")]
+pub mod inject;
 pub mod pagemap_scan;
 pub mod pages;
 pub mod pidfd;
 pub mod ptrace;
+pub mod userfaultfd;
