@@ -62,10 +62,64 @@ impl<'w> Image<'w> {
         progress: &'w dyn Progress,
     ) -> Result<Image<'w>> {
         // The whole length at once: a file system that cannot hold it says so before the target is touched.
-        file.set_len(span.size().0).map_err(|error| failure(path, &error))?;
+        let cleared = file.set_len(0).and_then(|()| file.set_len(span.size().0));
+        cleared.map_err(|error| failure(path, &error))?;
+        Ok(Image::resume((file, path), span, map, open, hashed, progress))
+    }
+
+    /// The same where the bytes are in the file already, for which [`Image::kept`] stands.
+    pub fn resume(
+        (file, path): (&'w File, &'w std::path::Path),
+        span: Span,
+        map: &'w AddressMap,
+        open: OpenFile<'w>,
+        hashed: bool,
+        progress: &'w dyn Progress,
+    ) -> Image<'w> {
         let hash = hashed.then(Sha256::new);
         let (start, written) = (span.start, Written::default());
-        Ok(Image { file, path, map, open, opened: HashMap::new(), start, at: start, hash, progress, written })
+        Image { file, path, map, open, opened: HashMap::new(), start, at: start, hash, progress, written }
+    }
+
+    /// Bytes of the target that are in the file already.
+    pub fn kept(&mut self, span: Span) -> Result<()> {
+        self.absent_until(span.start)?;
+        if self.hash.is_some() {
+            self.hash_kept(span).map_err(|error| match error.kind() {
+                io::ErrorKind::Interrupted => interrupted(),
+                _ => failure(self.path, &error),
+            })?;
+        }
+        self.written.present.push(span);
+        self.at = self.at.max(span.end);
+        Ok(())
+    }
+
+    /// Hashes what is in the file, one half of a buffer while the other is read.
+    fn hash_kept(&mut self, span: Span) -> io::Result<()> {
+        let Some(hash) = &mut self.hash else { return Ok(()) };
+        let (mut now, mut next) = (vec![0u8; WORTH_A_THREAD], vec![0u8; WORTH_A_THREAD]);
+        let (from, to) = (span.start.since(self.start).0, span.end.since(self.start).0);
+        let (file, mut at) = (self.file, from);
+        let size = |at: u64| to.saturating_sub(at).min(WORTH_A_THREAD as u64) as usize;
+        file.read_exact_at(&mut now[..size(at)], at)?;
+        while at < to {
+            if self.progress.interrupted() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let (length, after) = (size(at), at + size(at) as u64);
+            std::thread::scope(|scope| {
+                if length == WORTH_A_THREAD {
+                    scope.spawn(|| hash.update(&now[..length]));
+                } else {
+                    hash.update(&now[..length]);
+                }
+                file.read_exact_at(&mut next[..size(after)], after)
+            })?;
+            std::mem::swap(&mut now, &mut next);
+            at = after;
+        }
+        Ok(())
     }
 
     /// Bytes of the target.
@@ -246,7 +300,8 @@ fn update(hash: &mut Sha256, bytes: &[u8], given_up: &AtomicBool) {
     }
 }
 
-fn interrupted() -> Error {
+/// What a person's interruption ends in.
+pub(super) fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, "stopped writing", "", "interrupted; what was written is removed")
 }
 

@@ -26,6 +26,8 @@ mod resolve;
 mod role;
 mod roots;
 mod stat;
+mod stillness;
+mod unforked;
 
 pub use access::{Access, Check, machine_access};
 pub use group_memory::{GroupMemory, group_memory};
@@ -38,3 +40,4 @@ pub use pause::{Pause, Stopped};
 pub use processes::{ProcessRow, processes};
 pub use resolve::{Resolved, fattest_worker_of, resolve};
 pub use role::Role;
+pub use stillness::Stillness;

@@ -113,6 +113,17 @@ impl ChildSnapshot {
         self.pause
     }
 
+    /// Page tables it has of its own, and copies that it and the target made of pages since; zero where it is gone.
+    pub fn cost(&self) -> (ByteCount, ByteCount) {
+        let tables = self.child.status().ok().and_then(|status| status.vm_pte).unwrap_or_default();
+        let text = self.child.proc_text("smaps_rollup").unwrap_or_default();
+        let size = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
+            ByteCount::kib(line.split_ascii_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0))
+        };
+        (tables, size("Private_Dirty:"))
+    }
+
     /// That it was there all the time.
     ///
     /// # Errors

@@ -52,10 +52,38 @@ impl<'t> WriteTracker<'t> {
         userfaultfd::agree(fd.as_fd()).map_err(|error| unfit(cannot_track(&error)))?;
         let pagemap = target.proc_file("pagemap").map_err(|error| target.failure("cannot track", &error))?;
         let mut tracker = WriteTracker { target, fd, pagemap, registered: Vec::new(), pause };
-        for span in trackable(mappings, spans) {
+        for span in WriteTracker::trackable(mappings, spans) {
             tracker.register(span).map_err(|error| unfit(cannot_track(&error)))?;
         }
         Ok(tracker)
+    }
+
+    /// Whether it can be begun, as far as that shows without touching the target; otherwise why not.
+    pub fn predict(target: &Target) -> std::result::Result<(), String> {
+        super::site::refuse_unfit(target)?;
+        if target.pidfd().is_none() {
+            return Err("the kernel has no pidfds (Linux 5.3)".into());
+        }
+        let pagemap = target.proc_file("pagemap").map_err(|error| error.to_string())?;
+        // An empty walk tells whether the kernel knows the call.
+        match pagemap_scan::protect(&pagemap, Span::sized(crate::units::Addr(0), ByteCount::kib(4))) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOTTY) => {
+                Err("the kernel cannot tell its writes (Linux 6.7 can)".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The part of `spans` whose writes can be told: anonymous private memory.
+    pub fn trackable(mappings: &[Mapping], spans: &[Span]) -> Vec<Span> {
+        let is_own = |mapping: &&Mapping| {
+            let special = mapping.name.starts_with("[v") || mapping.name.starts_with("[uprobes");
+            !mapping.permissions.shared && !mapping.has_file() && !special
+        };
+        let own = mappings.iter().filter(is_own);
+        own.flat_map(|mapping| spans.iter().map(|span| mapping.span.intersection(*span)))
+            .filter(|part| !part.is_empty())
+            .collect()
     }
 
     fn register(&mut self, span: Span) -> io::Result<()> {
@@ -135,18 +163,6 @@ fn cannot_track(error: &io::Error) -> String {
         Some(libc::EBUSY) => "it uses userfaultfd itself".into(),
         _ => format!("its writes cannot be tracked: {error}"),
     }
-}
-
-/// Anonymous private memory that is not one page for all, locked by size or special.
-fn trackable(mappings: &[Mapping], spans: &[Span]) -> Vec<Span> {
-    let is_own = |mapping: &&Mapping| {
-        let special = mapping.name.starts_with("[v") || mapping.name.starts_with("[uprobes");
-        !mapping.permissions.shared && !mapping.has_file() && !special
-    };
-    let own = mappings.iter().filter(is_own);
-    own.flat_map(|mapping| spans.iter().map(|span| mapping.span.intersection(*span)))
-        .filter(|part| !part.is_empty())
-        .collect()
 }
 
 /// Has the target create a userfaultfd, takes it and has the target close its own.
