@@ -56,6 +56,7 @@ pub fn take(
     let predictions = predict(target, map, spans)?;
     let present = present(target, map, spans)?;
     let room = budget(ONE_STOP, context);
+    target.heal();
     let mut declined = Vec::new();
     for method in ways(target, &predictions, how.wish())? {
         // What is to be of one instant and does not fit into memory is read from a child, else in several stops.

@@ -97,6 +97,7 @@ pub fn dump(
     let plan = Plan::make(target, range, &map, options.include_swapped)?;
     let predictions = predict(target, &map, &[range])?;
     let ways = ways(target, &predictions, options.wish)?;
+    target.heal();
     let output = Output::create(path, options.force)?;
     let record = Output::create(&Manifest::path_for(path), options.force)?;
     output.expect_room(plan.disk + DISK_SLACK)?;
