@@ -288,8 +288,8 @@ fn nothing_is_left_of_a_dump_whose_target_ends_or_that_is_interrupted() {
     let cases = [
         ("copying", some, Method::Stop),
         ("preparing", None, Method::Stop),
-        ("copying", None, Method::Fork),
         ("copying", None, Method::Precopy),
+        ("copying", None, Method::Fork),
     ];
     for (stage, max_memory, method) in cases {
         let mut subject = Subject::start();
