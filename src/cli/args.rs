@@ -242,6 +242,9 @@ pub struct DumpArgs {
     pub format: DumpFormat,
     #[command(flatten)]
     pub snapshot: SnapshotArgs,
+    /// Make no sha256, which takes longer than the rest
+    #[arg(long)]
+    pub no_hash: bool,
     /// Tell what it would cost the process, and touch nothing
     #[arg(long)]
     pub dry_run: bool,

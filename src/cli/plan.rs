@@ -167,6 +167,7 @@ fn request(command: Command, redact: bool) -> Result<Request> {
             include_swapped: typed.include_swapped,
             method: typed.snapshot.method.into(),
             max_pause: typed.snapshot.max_pause,
+            hash: !typed.no_hash,
             dry_run: typed.dry_run,
         }),
         Command::Scan(typed) => Request::Scan(scan(typed)?),

@@ -37,6 +37,7 @@ pub fn run(request: &Dump, context: &Context) -> Result<Vec<Document>> {
         force: request.force,
         include_swapped: request.include_swapped,
         wish: wish(request.method, request.max_pause),
+        hash: request.hash,
         ..storing::options(context)
     };
     let dumped = dump(&target, span, &path, &options, context.progress)?;
@@ -44,7 +45,7 @@ pub fn run(request: &Dump, context: &Context) -> Result<Vec<Document>> {
         let others = spans.len() - 1;
         (context.remark)(&format!("the region has {others} more mappings elsewhere; {span}, its largest, was dumped"));
     }
-    Ok(vec![Document::Dump(row(&target, span, dumped))])
+    Ok(vec![Document::Dump(row(&target, span, dumped, request.hash))])
 }
 
 /// What each way would cost, and which would be taken.
@@ -72,7 +73,7 @@ fn way(prediction: &Prediction) -> report::WayRow {
     }
 }
 
-fn row(target: &Target, asked: Span, dumped: DumpResult) -> report::Dump {
+fn row(target: &Target, asked: Span, dumped: DumpResult, hash: bool) -> report::Dump {
     let coverage = Coverage { swapped: dumped.swapped_bytes, gaps: dumped.gaps.clone(), ..Coverage::default() };
     let mut notices = cautions(&coverage);
     if dumped.stops > 1 {
@@ -84,7 +85,7 @@ fn row(target: &Target, asked: Span, dumped: DumpResult) -> report::Dump {
     if dumped.method == Method::Live {
         notices.push(Notice::LiveRead);
     }
-    if dumped.sha256.is_none() {
+    if hash && dumped.sha256.is_none() {
         notices.push(Notice::NotHashed { holes: dumped.hole_bytes });
     }
     let mut warnings: Vec<String> = notices.iter().map(ToString::to_string).collect();

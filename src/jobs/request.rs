@@ -193,6 +193,8 @@ pub struct Dump {
     pub method: MethodChoice,
     /// The longest it may be stopped, as far as that can be predicted.
     pub max_pause: Option<Duration>,
+    /// Make a sha256.
+    pub hash: bool,
     /// Only tell what it would cost.
     pub dry_run: bool,
 }

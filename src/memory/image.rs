@@ -12,6 +12,7 @@ use nix::unistd::{Whence, lseek};
 use sha2::{Digest, Sha256};
 
 use super::output::failure;
+use super::sink::Sink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::space::spans::joined;
@@ -29,7 +30,7 @@ pub(super) type OpenFile<'w> = &'w dyn Fn(&Mapping) -> io::Result<File>;
 
 /// A raw image in the making. Parts come in order of address.
 pub(super) struct Image<'w> {
-    file: &'w File,
+    sink: Sink<'w>,
     path: &'w std::path::Path,
     map: &'w AddressMap,
     open: OpenFile<'w>,
@@ -54,7 +55,7 @@ pub(super) struct Written {
 impl<'w> Image<'w> {
     /// An image of `span` into the empty `file` at `path`; hashed if `hashed`.
     pub fn begin(
-        (file, path): (&'w File, &'w std::path::Path),
+        (sink, path): (Sink<'w>, &'w std::path::Path),
         span: Span,
         map: &'w AddressMap,
         open: OpenFile<'w>,
@@ -62,14 +63,14 @@ impl<'w> Image<'w> {
         progress: &'w dyn Progress,
     ) -> Result<Image<'w>> {
         // The whole length at once: a file system that cannot hold it says so before the target is touched.
-        let cleared = file.set_len(0).and_then(|()| file.set_len(span.size().0));
+        let cleared = sink.file.set_len(0).and_then(|()| sink.file.set_len(span.size().0));
         cleared.map_err(|error| failure(path, &error))?;
-        Ok(Image::resume((file, path), span, map, open, hashed, progress))
+        Ok(Image::resume((sink, path), span, map, open, hashed, progress))
     }
 
     /// The same where the bytes are in the file already, for which [`Image::kept`] stands.
     pub fn resume(
-        (file, path): (&'w File, &'w std::path::Path),
+        (sink, path): (Sink<'w>, &'w std::path::Path),
         span: Span,
         map: &'w AddressMap,
         open: OpenFile<'w>,
@@ -78,7 +79,7 @@ impl<'w> Image<'w> {
     ) -> Image<'w> {
         let hash = hashed.then(Sha256::new);
         let (start, written) = (span.start, Written::default());
-        Image { file, path, map, open, opened: HashMap::new(), start, at: start, hash, progress, written }
+        Image { sink, path, map, open, opened: HashMap::new(), start, at: start, hash, progress, written }
     }
 
     /// Bytes of the target that are in the file already.
@@ -100,7 +101,7 @@ impl<'w> Image<'w> {
         let Some(hash) = &mut self.hash else { return Ok(()) };
         let (mut now, mut next) = (vec![0u8; WORTH_A_THREAD], vec![0u8; WORTH_A_THREAD]);
         let (from, to) = (span.start.since(self.start).0, span.end.since(self.start).0);
-        let (file, mut at) = (self.file, from);
+        let (file, mut at) = (self.sink.file, from);
         let size = |at: u64| to.saturating_sub(at).min(WORTH_A_THREAD as u64) as usize;
         file.read_exact_at(&mut now[..size(at)], at)?;
         while at < to {
@@ -200,11 +201,11 @@ impl<'w> Image<'w> {
         let written = match hash {
             Some(hash) if bytes.len() >= WORTH_A_THREAD => std::thread::scope(|scope| {
                 scope.spawn(|| update(hash, bytes, &given_up));
-                write(self.file, offset, bytes, self.progress).inspect_err(|_| given_up.store(true, Ordering::Relaxed))
+                write(self.sink, offset, bytes, self.progress).inspect_err(|_| given_up.store(true, Ordering::Relaxed))
             }),
             hash => {
                 hash.into_iter().for_each(|hash| hash.update(bytes));
-                write(self.file, offset, bytes, self.progress)
+                write(self.sink, offset, bytes, self.progress)
             }
         };
         written.map_err(|error| match error.kind() {
@@ -278,13 +279,14 @@ fn next_data(file: &File, from: u64, until: u64) -> Option<std::ops::Range<u64>>
     (start < until).then_some(start..end)
 }
 
-fn write(file: &File, offset: u64, bytes: &[u8], progress: &dyn Progress) -> io::Result<()> {
+fn write(sink: Sink<'_>, offset: u64, bytes: &[u8], progress: &dyn Progress) -> io::Result<()> {
     let mut offset = offset;
+    sink.announce(offset, bytes.len());
     for step in bytes.chunks(STEP) {
         if progress.interrupted() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        file.write_all_at(step, offset)?;
+        sink.write(step, offset)?;
         offset += step.len() as u64;
         progress.advance(ByteCount(step.len() as u64));
     }

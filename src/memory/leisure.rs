@@ -11,6 +11,8 @@ use crate::error::Result;
 use crate::progress::Progress;
 use crate::space::AddressMap;
 use crate::space::spans::{joined, total};
+use crate::sys::cpu;
+use crate::sys::pages::Pages;
 use crate::target::Target;
 use crate::units::{Addr, ByteCount, Span};
 
@@ -18,9 +20,9 @@ use crate::units::{Addr, ByteCount, Span};
 const BUFFER: ByteCount = ByteCount::mib(4);
 const BUFFERS: usize = 4;
 
-/// A stretch as it was read.
+/// A stretch as it was read. Buffers begin on a page, as a disk wants them.
 enum Stretch {
-    Bytes(Addr, Vec<u8>),
+    Bytes(Addr, Pages, usize),
     Swapped(Span),
     Gap(Span),
 }
@@ -40,23 +42,23 @@ pub(super) fn copy_at_leisure(
     let mem = open_mem(target)?;
     let mut stretches = Vec::new();
     let mut coverage = Coverage { wanted: total(spans), ..Coverage::default() };
-    for span in spans {
-        let residency = target.residency(*span, map)?;
-        let (swapped, mut present) = (residency.swapped, residency.present);
-        match include_swapped {
-            true => present = joined(present.into_iter().chain(swapped).collect()),
-            false => stretches.extend(swapped.into_iter().map(|span| (span, false))),
-        }
-        stretches.extend(present.into_iter().map(|span| (span, true)));
+    let residency = target.residency_of(spans, map)?;
+    let (swapped, mut present) = (residency.swapped, residency.present);
+    match include_swapped {
+        true => present = joined(present.into_iter().chain(swapped).collect()),
+        false => stretches.extend(swapped.into_iter().map(|span| (span, false))),
     }
+    stretches.extend(present.into_iter().map(|span| (span, true)));
     stretches.sort_unstable_by_key(|(span, _)| span.start);
     let (full, fulls) = sync_channel(BUFFERS);
     let (empty, empties) = sync_channel(BUFFERS);
-    for _ in 0..BUFFERS {
-        let _ = empty.send(Vec::new());
+    for _ in 0..BUFFERS.min(1 + stretches.len()) {
+        let pages = Pages::reserve(BUFFER).map_err(|error| failure(target, ReadError::Io(error)))?;
+        let _ = empty.send(pages);
     }
     std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read_ahead(&mem, &stretches, full, empties));
+        let spare = empty.clone();
+        let reader = scope.spawn(|| read_ahead(&mem, &stretches, full, empties, spare));
         let mut emitted = Ok(());
         // Dropped at an error, the channel ends the reader.
         for stretch in fulls {
@@ -77,7 +79,7 @@ pub(super) fn copy_at_leisure(
 
 fn pass_on(
     stretch: Stretch,
-    empty: &SyncSender<Vec<u8>>,
+    empty: &SyncSender<Pages>,
     coverage: &mut Coverage,
     progress: &dyn Progress,
     emit: &mut dyn FnMut(Part<'_>) -> Result<()>,
@@ -86,11 +88,11 @@ fn pass_on(
         return Err(super::image::interrupted());
     }
     match stretch {
-        Stretch::Bytes(addr, bytes) => {
-            coverage.copied += ByteCount(bytes.len() as u64);
-            emit(Part::Bytes(addr, &bytes))?;
+        Stretch::Bytes(addr, pages, length) => {
+            coverage.copied += ByteCount(length as u64);
+            emit(Part::Bytes(addr, &pages[..length]))?;
             // The reader may have ended.
-            let _ = empty.send(bytes);
+            let _ = empty.send(pages);
         }
         Stretch::Swapped(span) => {
             coverage.swapped += span.size();
@@ -109,8 +111,11 @@ fn read_ahead(
     mem: &File,
     stretches: &[(Span, bool)],
     full: SyncSender<Stretch>,
-    empties: Receiver<Vec<u8>>,
+    empties: Receiver<Pages>,
+    spare: SyncSender<Pages>,
 ) -> std::result::Result<(), ReadError> {
+    // The target has the processors first.
+    cpu::step_back();
     for (span, is_present) in stretches {
         if !is_present {
             if full.send(Stretch::Swapped(*span)).is_err() {
@@ -120,13 +125,19 @@ fn read_ahead(
         }
         let mut at = span.start;
         while at < span.end {
-            let Ok(mut bytes) = empties.recv() else { return Ok(()) };
+            let Ok(mut pages) = empties.recv() else { return Ok(()) };
             let size = span.end.since(at).min(BUFFER);
-            let stretch = fill(mem, at, size, &mut bytes)?;
-            at = at.plus(match &stretch {
-                Stretch::Bytes(_, bytes) => ByteCount(bytes.len() as u64),
-                Stretch::Swapped(gap) | Stretch::Gap(gap) => gap.size(),
-            });
+            let length = fill(mem, at, &mut pages[..size.0 as usize])?;
+            let (done, stretch) = match length {
+                // A page that cannot be read; its buffer goes on to the next.
+                0 => {
+                    let page = Span::new(at, at.plus(ByteCount(1)).align_up(ByteCount::kib(4)).min(span.end));
+                    let _ = spare.send(pages);
+                    (page.end, Stretch::Gap(page))
+                }
+                length => (at.plus(ByteCount(length as u64)), Stretch::Bytes(at, pages, length)),
+            };
+            at = done;
             if full.send(stretch).is_err() {
                 return Ok(());
             }
@@ -135,22 +146,16 @@ fn read_ahead(
     Ok(())
 }
 
-/// As much of `size` bytes at `addr` as can be read; a page that cannot be is a gap.
-fn fill(mem: &File, addr: Addr, size: ByteCount, bytes: &mut Vec<u8>) -> std::result::Result<Stretch, ReadError> {
-    bytes.resize(size.0 as usize, 0);
+/// Fills `bytes` from `addr` on as far as it can be read.
+fn fill(mem: &File, addr: Addr, bytes: &mut [u8]) -> std::result::Result<usize, ReadError> {
     let mut done = 0;
     while done < bytes.len() {
         let window = (done + super::WINDOW.0 as usize).min(bytes.len());
         match read_memory(mem, addr.plus(ByteCount(done as u64)), &mut bytes[done..window]) {
             Ok(length) => done += length,
-            Err(ReadError::Fault(at)) if done == 0 => {
-                let page = at.plus(ByteCount(1)).align_up(ByteCount::kib(4));
-                return Ok(Stretch::Gap(Span::new(addr, page.min(addr.plus(size)))));
-            }
             Err(ReadError::Fault(_)) => break,
             Err(error) => return Err(error),
         }
     }
-    bytes.truncate(done);
-    Ok(Stretch::Bytes(addr, std::mem::take(bytes)))
+    Ok(done)
 }

@@ -13,6 +13,7 @@ mod output;
 mod precopy;
 mod recorded;
 mod shelf;
+mod sink;
 mod source;
 mod stage;
 mod staged;

@@ -1,7 +1,5 @@
 //! Taking the bytes of a dump in one of the ways there are: each writes the whole image, or says why it does not suit.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,10 +11,12 @@ use super::ladder::{Method, missing_in_child};
 use super::leisure::copy_at_leisure;
 use super::output::failure;
 use super::precopy::{Precopied, Store, precopy};
+use super::sink::Sink;
 use super::stage::{CopyOptions, Part, not_idle, stage, stream_parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::space::AddressMap;
+use crate::sys::cpu;
 use crate::target::{ChildSnapshot, Target};
 use crate::units::{Addr, ByteCount, Span};
 
@@ -44,7 +44,7 @@ pub(super) struct Work<'w> {
     pub target: &'w Target,
     pub range: Span,
     pub map: &'w AddressMap,
-    pub file: &'w File,
+    pub sink: Sink<'w>,
     pub path: &'w Path,
     pub open: OpenFile<'w>,
     /// Whether the content is hashed.
@@ -72,7 +72,7 @@ impl<'w> Work<'w> {
     }
 
     fn image(&self) -> Result<Image<'w>> {
-        let file = (self.file, self.path);
+        let file = (self.sink, self.path);
         Image::begin(file, self.range, self.map, self.open, self.hashed, self.progress)
     }
 
@@ -107,6 +107,7 @@ impl<'w> Work<'w> {
 
     /// Straight from `source`, the target or a child of it, to the file.
     fn at_leisure(&self, source: &Target) -> Result<Taken> {
+        let _aback = cpu::aback();
         let mut image = self.image()?;
         self.progress.begin("copying", None);
         let mut put = |part: Part<'_>| place(&mut image, part);
@@ -166,14 +167,16 @@ impl<'w> Work<'w> {
 
     /// The file without any content, as long as it is to be.
     fn clear(&self) -> Result<()> {
-        let cleared = self.file.set_len(0).and_then(|()| self.file.set_len(self.range.size().0));
+        let file = self.sink.file;
+        let cleared = file.set_len(0).and_then(|()| file.set_len(self.range.size().0));
         cleared.map_err(|error| failure(self.path, &error))
     }
 
     /// Accounts for what is in the file, and hashes it.
     fn finish(&self, taken: Precopied) -> Result<Taken> {
+        let _aback = cpu::aback();
         let map = AddressMap { mappings: taken.mappings, ..AddressMap::default() };
-        let file = (self.file, self.path);
+        let file = (self.sink, self.path);
         let mut image = Image::resume(file, self.range, &map, self.open, self.hashed, self.progress);
         let kept = taken.present.iter().map(|span| (*span, 0));
         let swapped = taken.swapped.iter().map(|span| (*span, 1));
@@ -223,7 +226,7 @@ impl InFile<'_, '_> {
 
 impl Store for InFile<'_, '_> {
     fn put(&mut self, addr: Addr, bytes: &[u8]) -> Result<()> {
-        let written = self.work.file.write_all_at(bytes, self.offset(addr));
+        let written = self.work.sink.write(bytes, self.offset(addr));
         self.failed |= written.is_err();
         self.work.progress.advance(ByteCount(bytes.len() as u64));
         written.map_err(|error| failure(self.work.path, &error))
@@ -233,14 +236,14 @@ impl Store for InFile<'_, '_> {
         let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
         let (offset, length) = (self.offset(span.start), span.size().0);
         let at = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        if fallocate(self.work.file, flags, at(offset), at(length)).is_ok() {
+        if fallocate(self.work.sink.file, flags, at(offset), at(length)).is_ok() {
             return Ok(());
         }
         // A file system without holes.
         for part in 0..length.div_ceil(ZEROS.len() as u64) {
             let at = part * ZEROS.len() as u64;
             let size = (length - at).min(ZEROS.len() as u64) as usize;
-            let written = self.work.file.write_all_at(&ZEROS[..size], offset + at);
+            let written = self.work.sink.write(&ZEROS[..size], offset + at);
             self.failed |= written.is_err();
             written.map_err(|error| failure(self.work.path, &error))?;
         }

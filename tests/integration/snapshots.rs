@@ -228,3 +228,66 @@ fn killed_by_any_method_it_leaves_nothing() {
         }
     }
 }
+
+/// A memory cgroup with a limit, v1 or v2, in which a process can be put; gone with this.
+struct Limited(std::path::PathBuf);
+
+impl Limited {
+    fn to(bytes: u64) -> Option<Limited> {
+        let name = format!("leakscope-snapshots-{}-{bytes}", std::process::id());
+        for (top, file) in [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")] {
+            let folder = Path::new(top).join(&name);
+            if fs::create_dir(&folder).is_ok() {
+                if fs::write(folder.join(file), bytes.to_string()).is_ok() {
+                    return Some(Limited(folder));
+                }
+                let _ = fs::remove_dir(&folder);
+            }
+        }
+        None
+    }
+
+    /// `name` started within.
+    fn patient(&self, name: &str, arguments: &[&str]) -> Patient {
+        let program = crate::common::build::patient(name);
+        let script = format!("echo $$ > '{}/cgroup.procs' && exec \"$@\"", self.0.display());
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &script, "sh"]).arg(program).args(arguments);
+        Patient::start(name, &mut command)
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        wait_until(Duration::from_secs(5), || fs::remove_dir(&self.0).is_ok());
+    }
+}
+
+#[test]
+fn near_its_memory_limit_no_child_is_made() {
+    let Some(limited) = Limited::to(84 << 20) else { return skip("no memory cgroup can be made here") };
+    let (patient, folder) = (limited.patient("confined", &["64M", "none"]), folder());
+    let path = folder.path().join("d");
+    by(&patient, "fork", &path).run().fails(1, &["memory limit"]);
+    patient.assert_unharmed();
+    assert_ne!(by(&patient, "auto", &path).run().json()["method"], "fork");
+}
+
+#[test]
+fn a_child_is_given_up_before_its_copies_kill_the_target() {
+    let _one = heavy();
+    let Some(limited) = Limited::to(200 << 20) else { return skip("no memory cgroup can be made here") };
+    let (patient, folder) = (limited.patient("sequence", &["24576", "0"]), folder());
+    let path = folder.path().join("d");
+    for _ in 0..5 {
+        let run = by(&patient, "fork", &path).run();
+        match run.code {
+            Some(0) => is_whole(&fs::read(&path).expect("the dump"), false).expect("one instant"),
+            Some(1) => {
+                assert!(run.stderr.contains("given up") || run.stderr.contains("memory limit"), "{}", run.scene())
+            }
+            _ => panic!("{}", run.scene()),
+        }
+        patient.assert_unharmed();
+    }
+}
