@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::method::SnapshotArgs;
 use super::values;
-use crate::jobs::{MapOrder, MethodChoice, Part, TopOrder};
+use crate::jobs::{MapOrder, Part, TopOrder};
 use crate::units::{Addr, ByteCount, Span};
 
 /// Finds out what fills the memory of a running process, how fast it grows and until when.
@@ -92,27 +93,6 @@ pub enum Command {
     Demo(DemoArgs),
 }
 
-/// How bytes of a live process are had.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Method {
-    /// Whatever disturbs least
-    Auto,
-    /// Never stop the process
-    Live,
-    /// Stop it for the copy
-    Stop,
-}
-
-impl From<Method> for MethodChoice {
-    fn from(method: Method) -> MethodChoice {
-        match method {
-            Method::Auto => MethodChoice::Auto,
-            Method::Live => MethodChoice::Live,
-            Method::Stop => MethodChoice::Stop,
-        }
-    }
-}
-
 /// Which part of the memory.
 #[derive(Args, Debug)]
 pub struct PartArgs {
@@ -141,9 +121,8 @@ pub struct InspectArgs {
     pub interval: Option<Duration>,
     #[command(flatten)]
     pub part: PartArgs,
-    /// How to read the memory
-    #[arg(long, value_enum, default_value = "auto")]
-    pub method: Method,
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
     /// Keep the bytes that were looked into in this folder
     #[arg(long, value_name = "DIR")]
     pub dump: Option<PathBuf>,
@@ -261,6 +240,14 @@ pub struct DumpArgs {
     /// How to write it
     #[arg(long, value_enum, default_value = "raw")]
     pub format: DumpFormat,
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
+    /// Make no sha256, which takes longer than the rest
+    #[arg(long)]
+    pub no_hash: bool,
+    /// Tell what it would cost the process, and touch nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Read swapped-out pages too, which brings them back into the target's memory
     #[arg(long)]
     pub include_swapped: bool,
@@ -285,9 +272,8 @@ pub struct ScanArgs {
     /// Groups at most
     #[arg(long, short = 'n', value_name = "COUNT", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
     pub top: u32,
-    /// How to read the memory of a process
-    #[arg(long, value_enum, default_value = "auto")]
-    pub method: Method,
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
     /// Read swapped-out pages too, which brings them back into the target's memory
     #[arg(long)]
     pub include_swapped: bool,

@@ -5,6 +5,7 @@ mod args;
 mod console;
 mod exit;
 mod interrupt;
+mod method;
 mod oom;
 mod plan;
 mod shorthand;

@@ -165,6 +165,10 @@ fn request(command: Command, redact: bool) -> Result<Request> {
             output: typed.output,
             force: typed.force,
             include_swapped: typed.include_swapped,
+            method: typed.snapshot.method.into(),
+            max_pause: typed.snapshot.max_pause,
+            hash: !typed.no_hash,
+            dry_run: typed.dry_run,
         }),
         Command::Scan(typed) => Request::Scan(scan(typed)?),
         Command::Diff(typed) => {
@@ -188,7 +192,8 @@ fn inspect(typed: InspectArgs) -> Result<jobs::Inspect> {
         selector: Selector { text: typed.target, all: false },
         window: typed.window,
         interval: typed.interval,
-        method: typed.method.into(),
+        method: typed.snapshot.method.into(),
+        max_pause: typed.snapshot.max_pause,
         part: part(&typed.part).unwrap_or(Part::Suspect),
         dump_dir: typed.dump,
         include_swapped: typed.include_swapped,
@@ -205,7 +210,8 @@ fn scan(typed: ScanArgs) -> Result<jobs::Scan> {
         subject,
         part,
         top: typed.top as usize,
-        method: typed.method.into(),
+        method: typed.snapshot.method.into(),
+        max_pause: typed.snapshot.max_pause,
         include_swapped: typed.include_swapped,
     })
 }

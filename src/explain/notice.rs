@@ -43,6 +43,18 @@ pub enum Notice {
         /// How many.
         stops: u32,
     },
+    /// A gentler way to copy was tried or considered and could not be used.
+    FellBack {
+        /// Its name.
+        method: String,
+        /// Why not.
+        why: String,
+    },
+    /// The holes of a dump were not hashed, and so there is no hash of it.
+    NotHashed {
+        /// How much they are.
+        holes: ByteCount,
+    },
     /// Memory was read while the process ran: a value may be of two moments.
     LiveRead,
     /// The watch was shorter than its answer wants.
@@ -116,6 +128,10 @@ impl Notice {
             Notice::SwappedSkipped { bytes } => format!("{bytes} swapped out were left alone and not read"),
             Notice::Unreadable { bytes } => format!("{bytes} could not be read and are missing from the answer"),
             Notice::SeveralStops { stops } => format!("memory was copied in {stops} stops, its parts differ in time"),
+            Notice::FellBack { method, why } => format!("not copied by {method} ({})", one_line(why, 200)),
+            Notice::NotHashed { holes } => {
+                format!("no sha256 was made, {holes} of holes would take longer than the rest")
+            }
             Notice::LiveRead => "memory was read while the process ran, single values may be torn".into(),
             Notice::WindowTooShort { watched, .. } => format!("{} is short for a verdict", duration(*watched)),
             Notice::LateLooks { taken, planned } => format!("only {taken} of {planned} looks were taken in time"),
@@ -147,6 +163,8 @@ impl Notice {
             }
             Notice::Unreadable { .. } => "run it again, mappings may have changed meanwhile".into(),
             Notice::SeveralStops { .. } => "for one instant give it more with --max-memory".into(),
+            Notice::FellBack { .. } => "the next gentle way was taken instead".into(),
+            Notice::NotHashed { .. } => "narrow the range, or hash the file with sha256sum".into(),
             Notice::LiveRead => "counts hold, for exact bytes use leakscope dump".into(),
             Notice::WindowTooShort { wanted, pid, .. } => {
                 format!("look longer: leakscope {pid} --for {}", super::summary::typed(*wanted))

@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use super::{Context, MethodChoice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Notice;
-use crate::memory::{Consistency, CopyOptions, Coverage, LiveMemory, Method, ReadError, stage, stream};
+use crate::memory::{
+    Consistency, CopyOptions, Coverage, LiveMemory, Method, ReadError, Wish, missing_in_child, predict, stage,
+    stage_by, stream, ways,
+};
 use crate::report::Snapshot;
 use crate::scan::{ScanOptions, Scanner, scan_source};
 use crate::space::AddressMap;
-use crate::target::Target;
+use crate::target::{ChildSnapshot, Target};
 use crate::units::{ByteCount, Span};
 
 /// What is copied in one stop where nothing was typed: 256 MiB are some 40 ms. More than that is taken in shorter
@@ -47,20 +50,126 @@ pub fn take(
     scanner: &mut Scanner<'_>,
     context: &Context,
 ) -> Result<Taken> {
-    match how.method {
-        MethodChoice::Live => take_live(target, map, spans, scanner, context),
-        MethodChoice::Stop => take_stopped(target, map, spans, how, ByteCount(u64::MAX), scanner, context),
-        MethodChoice::Auto => take_stopped(target, map, spans, how, ONE_STOP, scanner, context),
+    if how.method == MethodChoice::Live {
+        return take_live(target, map, spans, scanner, context);
     }
+    let predictions = predict(target, map, spans)?;
+    let present = present(target, map, spans)?;
+    let room = budget(ONE_STOP, context);
+    target.heal();
+    let mut declined = Vec::new();
+    for method in ways(target, &predictions, how.wish())? {
+        // What is to be of one instant and does not fit into memory is read from a child, else in several stops.
+        let is_asked = how.method != MethodChoice::Auto;
+        let fits = present <= if is_asked { budget(ByteCount(u64::MAX), context) } else { room };
+        let taken = match method {
+            Method::Idle | Method::Precopy if fits || is_asked => {
+                take_copied(method, target, map, spans, how, scanner, context)
+            }
+            Method::Fork => take_forked(target, map, spans, scanner, context),
+            Method::Stop => {
+                let one_stop = if is_asked { ByteCount(u64::MAX) } else { ONE_STOP };
+                take_stopped(target, map, spans, how, one_stop, scanner, context)
+            }
+            Method::Idle | Method::Precopy | Method::Live => continue,
+        };
+        match taken {
+            // Nothing has been fed yet: the next way may do.
+            Err(error) if error.kind() == ErrorKind::Failed && !is_asked && method != Method::Stop => {
+                declined.push(Notice::FellBack { method: method.to_string(), why: error.to_string() });
+            }
+            Err(error) => return Err(error),
+            Ok(mut taken) => {
+                taken.notices.append(&mut declined);
+                return Ok(taken);
+            }
+        }
+    }
+    let reason = declined.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    Err(Error::new(ErrorKind::Failed, "cannot copy the memory of", target.subject(), reason)
+        .with_hint("raise --max-memory or --max-pause, or read it as it runs with --method live"))
 }
 
 /// What was decided on copying.
 #[derive(Clone, Copy, Debug)]
 pub struct How {
-    /// Stop it or not.
+    /// Which way.
     pub method: MethodChoice,
+    /// The longest it may be stopped.
+    pub max_pause: Option<Duration>,
     /// Read swapped-out pages too.
     pub include_swapped: bool,
+}
+
+impl How {
+    fn wish(&self) -> Wish {
+        wish(self.method, self.max_pause)
+    }
+}
+
+/// What was typed, as the memory's ladder takes it.
+pub fn wish(method: MethodChoice, max_pause: Option<Duration>) -> Wish {
+    let method = match method {
+        MethodChoice::Auto => None,
+        MethodChoice::Live => Some(Method::Live),
+        MethodChoice::Idle => Some(Method::Idle),
+        MethodChoice::Precopy => Some(Method::Precopy),
+        MethodChoice::Fork => Some(Method::Fork),
+        MethodChoice::Stop => Some(Method::Stop),
+    };
+    Wish { method, max_pause }
+}
+
+/// What a copy may take.
+fn budget(one_stop: ByteCount, context: &Context) -> ByteCount {
+    let hard = context.max_memory.saturating_sub(OWN_NEEDS + scan_options(context).max_memory);
+    if context.max_memory_is_hard { hard.min(one_stop) } else { one_stop }
+}
+
+fn take_copied(
+    method: Method,
+    target: &Target,
+    map: &AddressMap,
+    spans: &[Span],
+    how: How,
+    scanner: &mut Scanner<'_>,
+    context: &Context,
+) -> Result<Taken> {
+    let began = Instant::now();
+    let budget = budget(ByteCount(u64::MAX), context);
+    let options = CopyOptions { budget, include_swapped: how.include_swapped, threads: COPY_THREADS };
+    let copied = stage_by(method, target, map.clone(), spans, &options, context.progress)?;
+    scan_source(scanner, &copied.memory, spans, context.progress).map_err(|error| unread(target, &error))?;
+    check_interrupted(context)?;
+    let snapshot = snapshot(method, copied.pause, copied.coverage.copied, began.elapsed());
+    Ok(Taken { snapshot, notices: cautions(&copied.coverage) })
+}
+
+fn take_forked(
+    target: &Target,
+    map: &AddressMap,
+    spans: &[Span],
+    scanner: &mut Scanner<'_>,
+    context: &Context,
+) -> Result<Taken> {
+    let began = Instant::now();
+    let child = ChildSnapshot::take(target)?;
+    if let Some(objection) = missing_in_child(&child, map, spans)? {
+        return Err(Error::new(ErrorKind::Failed, "cannot take a snapshot of", target.subject(), objection));
+    }
+    let memory = LiveMemory::of_child(&child, map.clone())?;
+    let coverage = match scan_source(scanner, &memory, spans, context.progress) {
+        Ok(coverage) => coverage,
+        // A part has been fed to the scan: it cannot begin again.
+        Err(error) => {
+            let told = child.check().err().unwrap_or_else(|| unread(target, &error));
+            return Err(Error::new(ErrorKind::Gone, "cannot finish a scan of", target.subject(), told)
+                .with_hint("the target is unharmed: use --method stop"));
+        }
+    };
+    check_interrupted(context)?;
+    let snapshot = snapshot(Method::Fork, child.pause(), coverage.copied, began.elapsed());
+    Ok(Taken { snapshot, notices: cautions(&coverage) })
 }
 
 /// Feeds the bytes of `spans` to `scanner` without stopping the target.
@@ -100,8 +209,7 @@ fn take_stopped(
     context: &Context,
 ) -> Result<Taken> {
     let began = Instant::now();
-    let hard = context.max_memory.saturating_sub(OWN_NEEDS + scan_options(context).max_memory);
-    let budget = if context.max_memory_is_hard { hard.min(one_stop) } else { one_stop };
+    let budget = budget(one_stop, context);
     let options = CopyOptions { budget, include_swapped: how.include_swapped, threads: COPY_THREADS };
     if present(target, map, spans)? <= budget {
         let copied = stage(target, map.clone(), spans, &options, context.progress)?;
@@ -109,7 +217,7 @@ fn take_stopped(
         check_interrupted(context)?;
         let bytes = copied.coverage.copied;
         return Ok(Taken {
-            snapshot: stopped(copied.pause, bytes, began.elapsed()),
+            snapshot: snapshot(Method::Stop, copied.pause, bytes, began.elapsed()),
             notices: cautions(&copied.coverage),
         });
     }
@@ -120,7 +228,8 @@ fn take_stopped(
     if summary.consistency == Consistency::Stretches {
         notices.push(Notice::SeveralStops { stops: summary.stops });
     }
-    Ok(Taken { snapshot: stopped(summary.pause, summary.coverage.copied, began.elapsed()), notices })
+    let snapshot = snapshot(Method::Stop, summary.pause, summary.coverage.copied, began.elapsed());
+    Ok(Taken { snapshot, notices })
 }
 
 fn present(target: &Target, map: &AddressMap, spans: &[Span]) -> Result<ByteCount> {
@@ -131,9 +240,9 @@ fn present(target: &Target, map: &AddressMap, spans: &[Span]) -> Result<ByteCoun
     Ok(present)
 }
 
-fn stopped(pause: Duration, bytes: ByteCount, took: Duration) -> Snapshot {
+fn snapshot(method: Method, pause: Duration, bytes: ByteCount, took: Duration) -> Snapshot {
     Snapshot {
-        method: Method::Stop.to_string(),
+        method: method.to_string(),
         pause_ms: Some(pause.as_secs_f64() * 1000.0),
         bytes,
         seconds: took.as_secs_f64(),

@@ -73,7 +73,8 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
     let mut snapshot = None;
     let mut content = None;
     if !spans.is_empty() {
-        let how = How { method: request.method, include_swapped: request.include_swapped };
+        let how =
+            How { method: request.method, max_pause: request.max_pause, include_swapped: request.include_swapped };
         let taken = take(target, &map, &spans, how, &mut scanner, context)?;
         notices.extend(taken.notices);
         snapshot = Some(taken.snapshot);
@@ -315,6 +316,7 @@ pub fn plain(selector: super::Selector, window: Duration) -> Inspect {
         window,
         interval: None,
         method: MethodChoice::Auto,
+        max_pause: None,
         part: Part::Suspect,
         dump_dir: None,
         include_swapped: false,

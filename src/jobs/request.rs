@@ -88,6 +88,12 @@ pub enum MethodChoice {
     Auto,
     /// Without stopping it.
     Live,
+    /// Without stopping it, while nobody in it runs.
+    Idle,
+    /// While it runs, with a short stop for what was written last.
+    Precopy,
+    /// From a copy-on-write child.
+    Fork,
     /// Stopped for the copy.
     Stop,
 }
@@ -103,6 +109,8 @@ pub struct Inspect {
     pub interval: Option<Duration>,
     /// How to copy.
     pub method: MethodChoice,
+    /// The longest it may be stopped, as far as that can be predicted.
+    pub max_pause: Option<Duration>,
     /// What to look into.
     pub part: Part,
     /// Folder to keep the suspect's bytes in.
@@ -181,6 +189,14 @@ pub struct Dump {
     pub force: bool,
     /// Read swapped-out pages too, which grows the target.
     pub include_swapped: bool,
+    /// How to copy.
+    pub method: MethodChoice,
+    /// The longest it may be stopped, as far as that can be predicted.
+    pub max_pause: Option<Duration>,
+    /// Make a sha256.
+    pub hash: bool,
+    /// Only tell what it would cost.
+    pub dry_run: bool,
 }
 
 /// `scan`.
@@ -194,6 +210,8 @@ pub struct Scan {
     pub top: usize,
     /// How to copy.
     pub method: MethodChoice,
+    /// The longest it may be stopped, as far as that can be predicted.
+    pub max_pause: Option<Duration>,
     /// Read swapped-out pages too, which grows the target.
     pub include_swapped: bool,
 }

@@ -43,7 +43,7 @@ fn scan_target(selector: &Selector, request: &Scan, context: &Context) -> Result
     let mut scanner = Scanner::new(&map, Some(&names), scan_options(context));
     // One look at what fills memory needs no single instant: nobody is stopped for it unless that is asked for.
     let method = if request.method == MethodChoice::Auto { MethodChoice::Live } else { request.method };
-    let how = How { method, include_swapped: request.include_swapped };
+    let how = How { method, max_pause: request.max_pause, include_swapped: request.include_swapped };
     let taken = take(&target, &map, &spans, how, &mut scanner, context)?;
     let found = scanner.finish();
     Ok(report::Scan {

@@ -66,7 +66,7 @@ pub(super) fn copy(
 
 impl Piece {
     /// The piece that holds `part` of this one.
-    fn cut(self, part: Span) -> Piece {
+    pub fn cut(self, part: Span) -> Piece {
         Piece { span: part, offset: self.offset + part.start.since(self.span.start).0 as usize }
     }
 

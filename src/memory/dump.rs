@@ -1,13 +1,15 @@
 //! The dumper: a range of a target's memory as a raw file, byte for byte what a debugger writes, and its manifest.
-//! Decides between one stop and several; who copies, writes and names files is next door.
+//! Decides what is tried and keeps the files in order; who copies, writes and names files is next door.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::image::{Image, Written};
+use super::ladder::{Method, Prediction, Wish, predict, ways};
 use super::manifest::{Manifest, ManifestTarget, SCHEMA_VERSION};
 use super::output::{Output, failure};
-use super::stage::{CopyOptions, Method, Part, is_affordable, stage, stream_parts};
+use super::sink::Sink;
+use super::stage::is_affordable;
+use super::taking::{Attempt, Taken, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::space::spans::{joined, outside, total, within};
@@ -15,8 +17,8 @@ use crate::space::{AddressMap, Mapping};
 use crate::target::Target;
 use crate::units::{ByteCount, Span};
 
-/// Holes beyond this are not hashed: a minute of hashing zeros would say nothing.
-const HASHED_HOLES: ByteCount = ByteCount::mib(16 * 1024);
+/// Holes beyond this, and beyond what is stored, are not hashed: zeros take as long as bytes, and say nothing.
+const HASHED_HOLES: ByteCount = ByteCount::mib(16);
 /// Room for the manifest and what the file system needs of its own.
 const DISK_SLACK: ByteCount = ByteCount::mib(2);
 
@@ -32,11 +34,22 @@ pub struct DumpOptions {
     pub include_swapped: bool,
     /// Threads that copy.
     pub threads: usize,
+    /// How the bytes are taken.
+    pub wish: Wish,
+    /// Whether the content is hashed, which takes 0.8 s for a GiB, and so longer than anything else.
+    pub hash: bool,
 }
 
 impl Default for DumpOptions {
     fn default() -> DumpOptions {
-        DumpOptions { force: false, max_memory: None, include_swapped: false, threads: 2 }
+        DumpOptions {
+            force: false,
+            max_memory: None,
+            include_swapped: false,
+            threads: 2,
+            wish: Wish::default(),
+            hash: true,
+        }
     }
 }
 
@@ -64,9 +77,15 @@ pub struct DumpResult {
     pub stops: u32,
     /// The longest the target stood still.
     pub pause: Duration,
+    /// Page tables of a copy-on-write child, and memory that the target's writes took twice while there was one.
+    pub page_tables: ByteCount,
+    /// That memory.
+    pub copy_on_write: ByteCount,
+    /// Ways that would have been gentler, and why they were not taken.
+    pub declined: Vec<(Method, String)>,
     /// All of it.
     pub took: Duration,
-    /// Of the whole file, holes as zeros; `None` where they are larger than 16 GiB.
+    /// Of the whole file, holes as zeros; `None` where they are larger than 16 MiB and than what is stored.
     pub sha256: Option<String>,
 }
 
@@ -86,22 +105,77 @@ pub fn dump(
     let map = AddressMap { mappings: target.mappings()?, ..AddressMap::default() };
     let range = mapped_range(target, span, &map)?;
     let plan = Plan::make(target, range, &map, options.include_swapped)?;
+    let predictions = predict(target, &map, &[range])?;
+    let ways = ways(target, &predictions, options.wish)?;
+    target.heal();
     let output = Output::create(path, options.force)?;
     let record = Output::create(&Manifest::path_for(path), options.force)?;
     output.expect_room(plan.disk + DISK_SLACK)?;
-    write_manifest(&record, &manifest(target, range, &map, &Taken::default()))?;
+    write_manifest(&record, &manifest(target, range, &map, Method::Stop, &Taken::default()))?;
+    let direct = output.direct();
     let open = |mapping: &Mapping| target.mapped_file(mapping);
-    let file = (output.file(), path);
-    let image = Image::begin(file, range, &map, &open, plan.holes <= HASHED_HOLES, progress)?;
-    let taken = match plan.fits_one_stop(options, output.is_in_memory())? {
-        true => in_one_stop(target, range, &map, options, image, progress)?,
-        false => in_several_stops(target, range, &map, options, image, progress)?,
+    let work = Work {
+        target,
+        range,
+        map: &map,
+        sink: Sink { file: output.file(), direct: direct.as_ref() },
+        path,
+        open: &open,
+        hashed: options.hash && plan.holes <= plan.disk.max(HASHED_HOLES),
+        fits: plan.fits_one_stop(options, output.is_in_memory())?,
+        options,
+        progress,
     };
-    write_manifest(&record, &manifest(target, range, &map, &taken))?;
+    let (method, taken, declined) = first_that_suits(&work, &ways, &predictions)?;
+    write_manifest(&record, &manifest(target, range, &map, method, &taken))?;
     let manifest_path = record.path().to_path_buf();
+    if direct.is_some() {
+        output.forget_cache();
+    }
     output.keep()?;
     record.keep()?;
-    Ok(result(range, path, manifest_path, taken, began.elapsed()))
+    let took = began.elapsed();
+    Ok(DumpResult { method, declined, took, ..result(range, path, manifest_path, taken) })
+}
+
+/// What ways there are to dump `span`, and what each is expected to cost; touches nothing.
+///
+/// # Errors
+/// As [`dump`], before any of it is begun.
+pub fn plan_dump(target: &Target, span: Span) -> Result<(Span, Vec<Prediction>)> {
+    let map = AddressMap { mappings: target.mappings()?, ..AddressMap::default() };
+    let range = mapped_range(target, span, &map)?;
+    Ok((range, predict(target, &map, &[range])?))
+}
+
+type Suited = (Method, Taken, Vec<(Method, String)>);
+
+/// Tries one way after the other.
+fn first_that_suits(work: &Work<'_>, ways: &[Method], predictions: &[Prediction]) -> Result<Suited> {
+    let mut declined = Vec::new();
+    for method in ways {
+        match work.attempt(*method)? {
+            Attempt::Unsuited(reason) => declined.push((*method, reason)),
+            Attempt::Done(taken) => {
+                declined.extend(gentler(predictions, *method));
+                return Ok((*method, *taken, declined));
+            }
+        }
+    }
+    let told = declined.iter().map(|(method, reason)| format!("{method}: {reason}")).collect::<Vec<_>>().join("; ");
+    Err(Error::new(ErrorKind::Failed, "cannot take a snapshot of", work.target.subject(), told)
+        .with_hint("leave the choice to --method auto"))
+}
+
+/// What spoke against ways of which one snapshot would have been gentler than the stop that was made.
+fn gentler(predictions: &[Prediction], method: Method) -> Vec<(Method, String)> {
+    const WORTH_TELLING: Duration = Duration::from_millis(10);
+    let stop = predictions.iter().find(|way| way.method == Method::Stop);
+    if method != Method::Stop || stop.is_none_or(|stop| stop.pause < WORTH_TELLING) {
+        return Vec::new();
+    }
+    let objections = predictions.iter().filter(|way| matches!(way.method, Method::Precopy | Method::Fork));
+    objections.filter_map(|way| Some((way.method, way.objection.clone()?))).collect()
 }
 
 /// The asked range up to the end of the last mapping in it.
@@ -161,61 +235,7 @@ fn from_files(target: &Target, range: Span, map: &AddressMap, there: &[Span]) ->
     sum
 }
 
-/// What came of the copying.
-#[derive(Default)]
-struct Taken {
-    written: Written,
-    stops: u32,
-    pause: Duration,
-    complete: bool,
-}
-
-fn in_one_stop(
-    target: &Target,
-    range: Span,
-    map: &AddressMap,
-    options: &DumpOptions,
-    mut image: Image<'_>,
-    progress: &dyn Progress,
-) -> Result<Taken> {
-    let budget = options.max_memory.unwrap_or(ByteCount(u64::MAX));
-    let copying = CopyOptions { budget, include_swapped: options.include_swapped, threads: options.threads };
-    let snapshot = stage(target, map.clone(), &[range], &copying, progress)?;
-    progress.begin("writing", Some(snapshot.coverage.copied));
-    for part in snapshot.memory.parts() {
-        place(&mut image, part)?;
-    }
-    let written = image.end(range.end)?;
-    progress.end();
-    Ok(Taken { written, stops: 1, pause: snapshot.pause, complete: true })
-}
-
-fn in_several_stops(
-    target: &Target,
-    range: Span,
-    map: &AddressMap,
-    options: &DumpOptions,
-    mut image: Image<'_>,
-    progress: &dyn Progress,
-) -> Result<Taken> {
-    let budget = options.max_memory.unwrap_or(ByteCount::mib(64)).min(ByteCount::mib(64));
-    let copying = CopyOptions { budget, include_swapped: options.include_swapped, threads: options.threads };
-    progress.begin("copying", None);
-    let streamed = stream_parts(target, map, &[range], &copying, progress, &mut |part| place(&mut image, part))?;
-    let written = image.end(range.end)?;
-    progress.end();
-    Ok(Taken { written, stops: streamed.stops, pause: streamed.pause, complete: true })
-}
-
-fn place(image: &mut Image<'_>, part: Part<'_>) -> Result<()> {
-    match part {
-        Part::Bytes(addr, bytes) => image.bytes(addr, bytes),
-        Part::Swapped(span) => image.swapped(span),
-        Part::Gap(span) => image.gap(span),
-    }
-}
-
-fn manifest(target: &Target, range: Span, map: &AddressMap, taken: &Taken) -> Manifest {
+fn manifest(target: &Target, range: Span, map: &AddressMap, method: Method, taken: &Taken) -> Manifest {
     let identity = target.identity();
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
     let kernel = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
@@ -237,7 +257,7 @@ fn manifest(target: &Target, range: Span, map: &AddressMap, taken: &Taken) -> Ma
         bytes: total(&taken.written.present),
         hole_bytes: range.size().saturating_sub(total(&taken.written.present)),
         page_size_bytes: ByteCount(page.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)),
-        method: Method::Stop,
+        method,
         stops: taken.stops,
         pause_ms: taken.pause.as_secs_f64() * 1000.0,
         sha256: taken.written.sha256.clone(),
@@ -257,8 +277,8 @@ fn write_manifest(record: &Output, manifest: &Manifest) -> Result<()> {
     file.set_len(0).and_then(|()| file.write_all_at(&text, 0)).map_err(|error| failure(record.path(), &error))
 }
 
-fn result(range: Span, path: &Path, manifest_path: PathBuf, taken: Taken, took: Duration) -> DumpResult {
-    let Taken { written, stops, pause, .. } = taken;
+fn result(range: Span, path: &Path, manifest_path: PathBuf, taken: Taken) -> DumpResult {
+    let written = taken.written;
     DumpResult {
         range,
         path: path.to_path_buf(),
@@ -268,9 +288,12 @@ fn result(range: Span, path: &Path, manifest_path: PathBuf, taken: Taken, took: 
         swapped_bytes: total(&written.swapped),
         gaps: written.gaps,
         method: Method::Stop,
-        stops,
-        pause,
-        took,
+        stops: taken.stops,
+        pause: taken.pause,
+        page_tables: taken.page_tables,
+        copy_on_write: taken.copy_on_write,
+        declined: Vec::new(),
+        took: Duration::ZERO,
         sha256: written.sha256,
     }
 }

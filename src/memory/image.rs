@@ -12,6 +12,7 @@ use nix::unistd::{Whence, lseek};
 use sha2::{Digest, Sha256};
 
 use super::output::failure;
+use super::sink::Sink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
 use crate::space::spans::joined;
@@ -29,7 +30,7 @@ pub(super) type OpenFile<'w> = &'w dyn Fn(&Mapping) -> io::Result<File>;
 
 /// A raw image in the making. Parts come in order of address.
 pub(super) struct Image<'w> {
-    file: &'w File,
+    sink: Sink<'w>,
     path: &'w std::path::Path,
     map: &'w AddressMap,
     open: OpenFile<'w>,
@@ -54,7 +55,7 @@ pub(super) struct Written {
 impl<'w> Image<'w> {
     /// An image of `span` into the empty `file` at `path`; hashed if `hashed`.
     pub fn begin(
-        (file, path): (&'w File, &'w std::path::Path),
+        (sink, path): (Sink<'w>, &'w std::path::Path),
         span: Span,
         map: &'w AddressMap,
         open: OpenFile<'w>,
@@ -62,10 +63,64 @@ impl<'w> Image<'w> {
         progress: &'w dyn Progress,
     ) -> Result<Image<'w>> {
         // The whole length at once: a file system that cannot hold it says so before the target is touched.
-        file.set_len(span.size().0).map_err(|error| failure(path, &error))?;
+        let cleared = sink.file.set_len(0).and_then(|()| sink.file.set_len(span.size().0));
+        cleared.map_err(|error| failure(path, &error))?;
+        Ok(Image::resume((sink, path), span, map, open, hashed, progress))
+    }
+
+    /// The same where the bytes are in the file already, for which [`Image::kept`] stands.
+    pub fn resume(
+        (sink, path): (Sink<'w>, &'w std::path::Path),
+        span: Span,
+        map: &'w AddressMap,
+        open: OpenFile<'w>,
+        hashed: bool,
+        progress: &'w dyn Progress,
+    ) -> Image<'w> {
         let hash = hashed.then(Sha256::new);
         let (start, written) = (span.start, Written::default());
-        Ok(Image { file, path, map, open, opened: HashMap::new(), start, at: start, hash, progress, written })
+        Image { sink, path, map, open, opened: HashMap::new(), start, at: start, hash, progress, written }
+    }
+
+    /// Bytes of the target that are in the file already.
+    pub fn kept(&mut self, span: Span) -> Result<()> {
+        self.absent_until(span.start)?;
+        if self.hash.is_some() {
+            self.hash_kept(span).map_err(|error| match error.kind() {
+                io::ErrorKind::Interrupted => interrupted(),
+                _ => failure(self.path, &error),
+            })?;
+        }
+        self.written.present.push(span);
+        self.at = self.at.max(span.end);
+        Ok(())
+    }
+
+    /// Hashes what is in the file, one half of a buffer while the other is read.
+    fn hash_kept(&mut self, span: Span) -> io::Result<()> {
+        let Some(hash) = &mut self.hash else { return Ok(()) };
+        let (mut now, mut next) = (vec![0u8; WORTH_A_THREAD], vec![0u8; WORTH_A_THREAD]);
+        let (from, to) = (span.start.since(self.start).0, span.end.since(self.start).0);
+        let (file, mut at) = (self.sink.file, from);
+        let size = |at: u64| to.saturating_sub(at).min(WORTH_A_THREAD as u64) as usize;
+        file.read_exact_at(&mut now[..size(at)], at)?;
+        while at < to {
+            if self.progress.interrupted() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let (length, after) = (size(at), at + size(at) as u64);
+            std::thread::scope(|scope| {
+                if length == WORTH_A_THREAD {
+                    scope.spawn(|| hash.update(&now[..length]));
+                } else {
+                    hash.update(&now[..length]);
+                }
+                file.read_exact_at(&mut next[..size(after)], after)
+            })?;
+            std::mem::swap(&mut now, &mut next);
+            at = after;
+        }
+        Ok(())
     }
 
     /// Bytes of the target.
@@ -146,11 +201,11 @@ impl<'w> Image<'w> {
         let written = match hash {
             Some(hash) if bytes.len() >= WORTH_A_THREAD => std::thread::scope(|scope| {
                 scope.spawn(|| update(hash, bytes, &given_up));
-                write(self.file, offset, bytes, self.progress).inspect_err(|_| given_up.store(true, Ordering::Relaxed))
+                write(self.sink, offset, bytes, self.progress).inspect_err(|_| given_up.store(true, Ordering::Relaxed))
             }),
             hash => {
                 hash.into_iter().for_each(|hash| hash.update(bytes));
-                write(self.file, offset, bytes, self.progress)
+                write(self.sink, offset, bytes, self.progress)
             }
         };
         written.map_err(|error| match error.kind() {
@@ -224,13 +279,14 @@ fn next_data(file: &File, from: u64, until: u64) -> Option<std::ops::Range<u64>>
     (start < until).then_some(start..end)
 }
 
-fn write(file: &File, offset: u64, bytes: &[u8], progress: &dyn Progress) -> io::Result<()> {
+fn write(sink: Sink<'_>, offset: u64, bytes: &[u8], progress: &dyn Progress) -> io::Result<()> {
     let mut offset = offset;
+    sink.announce(offset, bytes.len());
     for step in bytes.chunks(STEP) {
         if progress.interrupted() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        file.write_all_at(step, offset)?;
+        sink.write(step, offset)?;
         offset += step.len() as u64;
         progress.advance(ByteCount(step.len() as u64));
     }
@@ -246,7 +302,8 @@ fn update(hash: &mut Sha256, bytes: &[u8], given_up: &AtomicBool) {
     }
 }
 
-fn interrupted() -> Error {
+/// What a person's interruption ends in.
+pub(super) fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, "stopped writing", "", "interrupted; what was written is removed")
 }
 

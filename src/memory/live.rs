@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use super::{Consistency, MemorySource, ReadError};
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::{AddressMap, Residency};
-use crate::target::{Stopped, Target};
+use crate::target::{ChildSnapshot, Stopped, Target};
 use crate::units::{Addr, ByteCount, Span};
 
 /// What is best read at a time: fits a second-level cache, and pread of /proc/PID/mem is fastest there (measured
@@ -21,12 +21,19 @@ pub struct LiveMemory<'t> {
     target: &'t Target,
     map: AddressMap,
     mem: File,
+    consistency: Consistency,
 }
 
 impl<'t> LiveMemory<'t> {
     /// Opens the memory of `target`, whose address space looks like `map`. What was mapped later can be read too.
     pub fn open(target: &'t Target, map: AddressMap) -> Result<LiveMemory<'t>> {
-        Ok(LiveMemory { target, map, mem: open_mem(target)? })
+        Ok(LiveMemory { target, map, mem: open_mem(target)?, consistency: Consistency::Torn })
+    }
+
+    /// The same of a snapshot that was forked: all of one instant.
+    pub fn of_child(snapshot: &'t ChildSnapshot, map: AddressMap) -> Result<LiveMemory<'t>> {
+        let target = snapshot.child();
+        Ok(LiveMemory { target, map, mem: open_mem(target)?, consistency: Consistency::Instant })
     }
 
     /// The same bytes while the target stands still.
@@ -41,7 +48,7 @@ impl MemorySource for LiveMemory<'_> {
     }
 
     fn consistency(&self, _span: Span) -> Consistency {
-        Consistency::Torn
+        self.consistency
     }
 
     fn residency(&self, span: Span) -> std::result::Result<Residency, ReadError> {

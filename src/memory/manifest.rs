@@ -49,7 +49,7 @@ pub struct Manifest {
     pub stops: u32,
     /// The longest the target stood still, in milliseconds.
     pub pause_ms: f64,
-    /// Of the whole file, holes as zeros; null where the holes are too large to be worth it.
+    /// Of the whole file, holes as zeros; null where the holes are too large to be worth it, or none was wanted.
     pub sha256: Option<String>,
     /// Stretches that are stored; null where there are too many to list.
     pub present: Option<Vec<Span>>,

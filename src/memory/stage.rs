@@ -3,14 +3,14 @@
 //! reads alone, and resume comes before any error is told.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::copy::{Copied, Piece, copy};
+use super::ladder::Method;
 use super::live::{failure, open_mem};
+use super::precopy::precopy;
+use super::shelf::Shelf;
 use super::{Consistency, Coverage, StagedMemory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
@@ -19,25 +19,6 @@ use crate::space::spans::{joined, total, within};
 use crate::sys::pages::Pages;
 use crate::target::{Pause, Target, machine_memory};
 use crate::units::{Addr, ByteCount, Span};
-
-/// How bytes were taken from a live target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// While it ran.
-    Live,
-    /// While it stood still.
-    Stop,
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Method::Live => "live",
-            Method::Stop => "stop",
-        })
-    }
-}
 
 /// How to copy.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +54,25 @@ pub struct Snapshot {
     pub took: Duration,
 }
 
+/// Copies `spans` into memory of our own, as they are at one instant, in one of the ways that need no child.
+///
+/// # Errors
+/// As [`stage`]; `Failed` where the method cannot be used on this target.
+pub fn stage_by(
+    method: Method,
+    target: &Target,
+    map: AddressMap,
+    spans: &[Span],
+    options: &CopyOptions,
+    progress: &dyn Progress,
+) -> Result<Snapshot> {
+    match method {
+        Method::Idle => stage_idle(target, map, spans, options, progress),
+        Method::Precopy => stage_precopied(target, map, spans, options, progress),
+        Method::Stop | Method::Fork | Method::Live => stage(target, map, spans, options, progress),
+    }
+}
+
 /// Copies `spans` into memory of our own in one stop. Pages absent are left out, swapped ones unless asked for.
 ///
 /// # Errors
@@ -88,20 +88,63 @@ pub fn stage(
     let began = Instant::now();
     let copier = Copier { target, map: &map, mem: open_mem(target)?, options, progress };
     let wanted = joined(spans.to_vec());
-    let need = total(&copier.runs(&wanted)?.present);
-    if need > options.budget {
-        let reason = format!("{need} are to be copied and {} are allowed", options.budget);
-        return Err(Error::new(ErrorKind::Failed, "cannot copy the memory of", target.subject(), reason)
-            .with_hint("narrow the range or raise --max-memory"));
-    }
-    afford(target, need)?;
-    progress.begin("preparing", None);
-    let mut pages = copier.reserve(with_slack(need).min(options.budget.max(need)))?;
-    progress.end();
+    let mut pages = copier.reserve_for(&wanted)?;
     let (copied, swapped, pause) = copier.stop_and_copy(&wanted, &mut pages)?;
     let memory = StagedMemory::new(map, pages, copied, &wanted, swapped);
     let coverage = memory.coverage().clone();
     Ok(Snapshot { memory, method: Method::Stop, pause, stops: 1, coverage, took: began.elapsed() })
+}
+
+/// The same without a stop, of a process in which nobody runs meanwhile.
+fn stage_idle(
+    target: &Target,
+    map: AddressMap,
+    spans: &[Span],
+    options: &CopyOptions,
+    progress: &dyn Progress,
+) -> Result<Snapshot> {
+    let began = Instant::now();
+    let copier = Copier { target, map: &map, mem: open_mem(target)?, options, progress };
+    let wanted = joined(spans.to_vec());
+    let mut pages = copier.reserve_for(&wanted)?;
+    let before = target.stillness().ok_or_else(|| not_idle(target))?;
+    let runs = copier.runs(&wanted)?;
+    let copied = copy(&copier.mem, &runs.present, &mut pages, options.threads, progress);
+    let copied = copied.map_err(|error| failure(target, error))?;
+    if target.stillness() != Some(before) {
+        return Err(not_idle(target));
+    }
+    let memory = StagedMemory::new(map, pages, copied, &wanted, runs.swapped);
+    let coverage = memory.coverage().clone();
+    Ok(Snapshot { memory, method: Method::Idle, pause: Duration::ZERO, stops: 0, coverage, took: began.elapsed() })
+}
+
+/// The same copied while the target runs, with a stop for what it wrote last.
+fn stage_precopied(
+    target: &Target,
+    map: AddressMap,
+    spans: &[Span],
+    options: &CopyOptions,
+    progress: &dyn Progress,
+) -> Result<Snapshot> {
+    let began = Instant::now();
+    let copier = Copier { target, map: &map, mem: open_mem(target)?, options, progress };
+    let wanted = joined(spans.to_vec());
+    let present = copier.runs(&wanted)?.present;
+    let mut shelf = Shelf::new(copier.reserve_for(&wanted)?, &present);
+    let taken = precopy(target, &map, &wanted, options.include_swapped, &mut shelf, progress)?;
+    let (pages, pieces) = shelf.pieces(&taken.present);
+    let copied = Copied { pieces, gaps: taken.coverage.gaps, left: Vec::new() };
+    let map = AddressMap { mappings: taken.mappings, ..map };
+    let memory = StagedMemory::new(map, pages, copied, &wanted, taken.swapped);
+    let coverage = memory.coverage().clone();
+    Ok(Snapshot { memory, method: Method::Precopy, pause: taken.pause, stops: 1, coverage, took: began.elapsed() })
+}
+
+/// The error where somebody runs.
+pub(super) fn not_idle(target: &Target) -> Error {
+    let reason = "a thread of it ran meanwhile, or the kernel does not count";
+    Error::new(ErrorKind::Failed, "cannot copy without a stop the memory of", target.subject(), reason)
 }
 
 /// What several stops gave.
@@ -261,6 +304,22 @@ impl Copier<'_> {
         Ok(Runs { present: joined(runs.present), swapped: joined(runs.swapped) })
     }
 
+    /// Memory for a copy of what is there of `wanted`, and some for what comes meanwhile.
+    fn reserve_for(&self, wanted: &[Span]) -> Result<Pages> {
+        let (target, budget) = (self.target, self.options.budget);
+        let need = total(&self.runs(wanted)?.present);
+        if need > budget {
+            let reason = format!("{need} are to be copied and {budget} are allowed");
+            return Err(Error::new(ErrorKind::Failed, "cannot copy the memory of", target.subject(), reason)
+                .with_hint("narrow the range or raise --max-memory"));
+        }
+        afford(target, need)?;
+        self.progress.begin("preparing", None);
+        let pages = self.reserve(with_slack(need).min(budget.max(need)));
+        self.progress.end();
+        pages
+    }
+
     fn reserve(&self, size: ByteCount) -> Result<Pages> {
         let reserved = Pages::reserve(size);
         let mut pages = reserved.map_err(|error| {
@@ -279,6 +338,7 @@ impl Copier<'_> {
             .map(|runs| (copy(&self.mem, &runs.present, pages, self.options.threads, self.progress), runs.swapped));
         let stood = pause.end();
         let (copied, swapped) = outcome?;
+        let stood = stood?;
         Ok((copied.map_err(|error| failure(self.target, error))?, swapped, stood))
     }
 

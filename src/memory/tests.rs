@@ -12,12 +12,14 @@ use crate::error::ErrorKind;
 use crate::progress::{Progress, Silent};
 use crate::space::AddressMap;
 use crate::target::patient::Patient;
-use crate::target::{Pause, Target};
+use crate::target::{ChildSnapshot, Pause, Target};
 use crate::units::{Addr, ByteCount, Span};
 
 /// Prints `heap=A-B sparse=A-B guarded=A-B shared=A-B file=A-B`: written memory; a GiB with a few pages in it;
 /// pages with an unreadable one and a hole amid them; tmpfs of which half was never touched; a private file.
 const MEMORY: &str = include_str!("memory.c");
+
+const ALL: [Method; 5] = [Method::Live, Method::Idle, Method::Precopy, Method::Fork, Method::Stop];
 
 struct Subject {
     patient: Patient,
@@ -88,12 +90,26 @@ fn every_origin_gives_the_same_bytes() {
     assert_eq!(snapshot.memory.borrow(expected[0].0), Some(&expected[0].1[..]));
     let coverage = snapshot.coverage;
     assert_eq!(coverage.copied + coverage.absent, coverage.wanted);
-    for span in spans.iter().take(2) {
+    let options = CopyOptions::default();
+    for method in [Method::Idle, Method::Precopy] {
+        let snapshot = stage_by(method, &subject.target, subject.map(), &spans, &options, &Silent).unwrap();
+        assert_eq!((snapshot.method, &snapshot.coverage), (method, &coverage));
+        assert!(read_all(&snapshot.memory, &spans) == expected, "{method}");
+    }
+    let child = ChildSnapshot::take(&subject.target).unwrap();
+    let forked = LiveMemory::of_child(&child, subject.map()).unwrap();
+    assert_eq!(forked.consistency(spans[0]), Consistency::Instant);
+    assert!(read_all(&forked, &spans[..2]) == read_all(&live, &spans[..2]));
+    drop(forked);
+    drop(child);
+    for (span, method) in spans.iter().take(2).flat_map(|span| ALL.map(|method| (span, method))) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dump");
-        subject.dump(*span, &path, DumpOptions::default()).unwrap();
+        let wish = Wish { method: Some(method), max_pause: None };
+        let dumped = subject.dump(*span, &path, DumpOptions { wish, ..DumpOptions::default() }).unwrap();
+        assert_eq!(dumped.method, method);
         let recorded = RecordedMemory::open(&path).unwrap();
-        assert!(read_all(&recorded, &[*span]) == read_all(&live, &[*span]));
+        assert!(read_all(&recorded, &[*span]) == read_all(&live, &[*span]), "{method}");
     }
     subject.patient.assert_untouched();
 }
@@ -268,13 +284,26 @@ fn nothing_is_left_of_a_dump_whose_target_ends_or_that_is_interrupted() {
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     subject.patient.assert_untouched();
-    for (stage, max_memory) in [("copying", Some(ByteCount::mib(1))), ("preparing", None)] {
+    let some = Some(ByteCount::mib(1));
+    let cases = [
+        ("copying", some, Method::Stop),
+        ("preparing", None, Method::Stop),
+        ("copying", None, Method::Precopy),
+        ("copying", None, Method::Fork),
+    ];
+    for (stage, max_memory, method) in cases {
         let mut subject = Subject::start();
         let heap = subject.span("heap");
         let Subject { patient, target } = &mut subject;
         let killing = Meddler { stage, act: Mutex::new(|| patient.kill()), interrupted: false };
-        let options = DumpOptions { max_memory, ..DumpOptions::default() };
-        let error = dump(target, heap, &path, &options, &killing).unwrap_err();
+        let wish = Wish { method: Some(method), max_pause: None };
+        let options = DumpOptions { max_memory, wish, ..DumpOptions::default() };
+        let outcome = dump(target, heap, &path, &options, &killing);
+        // A child outlives its parent, and so does what it holds.
+        if method == Method::Fork && outcome.is_ok() {
+            continue;
+        }
+        let error = outcome.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Gone, "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
@@ -313,11 +342,20 @@ fn a_disk_that_is_too_small_or_fills_up_keeps_nothing() {
     drop(disk);
     let Some(disk) = SmallDisk::mount("16m") else { return };
     let path = disk.0.path().join("dump");
-    for (stage, max_memory) in [("writing", None), ("copying", Some(ByteCount::mib(1)))] {
+    let some = Some(ByteCount::mib(1));
+    let cases = [
+        ("writing", None, Method::Stop),
+        ("copying", some, Method::Stop),
+        ("copying", None, Method::Idle),
+        ("copying", None, Method::Fork),
+        ("copying", None, Method::Precopy),
+    ];
+    for (stage, max_memory, method) in cases {
         let other = disk.0.path().join("other");
         let filling =
             Meddler { stage, act: Mutex::new(|| fs::write(&other, vec![1; 12 << 20]).unwrap()), interrupted: false };
-        let options = DumpOptions { max_memory, ..DumpOptions::default() };
+        let wish = Wish { method: Some(method), max_pause: None };
+        let options = DumpOptions { max_memory, wish, ..DumpOptions::default() };
         let error = dump(&subject.target, heap, &path, &options, &filling).unwrap_err();
         assert!(error.to_string().contains("no space is left there"), "{error}");
         fs::remove_file(&other).unwrap();

@@ -1,5 +1,5 @@
-//! Lets a hot loop use what the processor at hand can do beyond the oldest one of its kind.
-//! Knows features; the loops are their owners'.
+//! Lets a hot loop use what the processor at hand can do beyond the oldest one of its kind, and others go before it.
+//! Knows features and priorities; the loops are their owners'.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -70,6 +70,36 @@ pub fn tuned<R>(work: impl FnOnce() -> R) -> R {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn modern<R>(work: impl FnOnce() -> R) -> R {
     work()
+}
+
+const NICE: libc::c_int = 10;
+
+/// Lets others go before the calling thread, for good, where processors are scarce.
+pub fn step_back() {
+    priority(NICE);
+}
+
+/// The same until this is dropped.
+#[derive(Debug)]
+pub struct Aback(());
+
+/// Lets others go first for a while; `None` where the way back needs a privilege that we have not.
+pub fn aback() -> Option<Aback> {
+    nix::unistd::geteuid().is_root().then(|| {
+        priority(NICE);
+        Aback(())
+    })
+}
+
+impl Drop for Aback {
+    fn drop(&mut self) {
+        priority(0);
+    }
+}
+
+fn priority(nice: libc::c_int) {
+    // SAFETY: the call takes three integers; Linux takes 0 for the calling thread alone. A refusal changes nothing.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
 }
 
 #[cfg(test)]

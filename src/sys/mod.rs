@@ -1,9 +1,14 @@
 //! The raw kernel contact that crates do not finish, and the only `unsafe` of the project.
 //! Knows system calls and their structs; leaves every decision to its callers.
 
+pub mod aside;
 pub mod cpu;
+pub mod gate;
+#[cfg(target_arch = "x86_64")]
+pub mod inject;
 pub mod lanes;
 pub mod pagemap_scan;
 pub mod pages;
 pub mod pidfd;
 pub mod ptrace;
+pub mod userfaultfd;

@@ -9,6 +9,8 @@ use crate::units::{Addr, ByteCount, Span};
 
 /// Page categories of `include/uapi/linux/fs.h`.
 pub mod category {
+    /// Not write-protected by a userfaultfd: written since.
+    pub const WRITTEN: u64 = 1 << 1;
     /// A page of a file, shared memory or tmpfs. Asking for it costs four times a plain walk.
     pub const FILE: u64 = 1 << 2;
     /// In memory.
@@ -80,6 +82,65 @@ nix::ioctl_readwrite!(
     16,
     ScanArgument
 );
+
+/// PM_SCAN_WP_MATCHING and PM_SCAN_CHECK_WPASYNC. Without the latter addresses that are not tracked are passed over.
+const PROTECT: u64 = 1;
+const TRACKED_ONLY: u64 = 2;
+
+/// Write-protects all of `span` that is not yet, in memory of a userfaultfd with asynchronous write protection.
+///
+/// # Errors
+/// The kernel's: EPERM where some of it is not tracked so.
+pub fn protect(pagemap: &File, span: Span) -> io::Result<()> {
+    scan_written(pagemap, span, PROTECT | TRACKED_ONLY, &mut [], &mut |_| ())
+}
+
+/// Gives the stretches of `span` that are not write-protected, among them pages dropped in the midst of others, and
+/// protects them again where `again`. Asked in exactly this way the kernel takes 0.2 ms for a GiB.
+///
+/// # Errors
+/// As [`protect`].
+pub fn written(pagemap: &File, span: Span, again: bool, found: &mut dyn FnMut(Span)) -> io::Result<()> {
+    let flags = if again { PROTECT | TRACKED_ONLY } else { TRACKED_ONLY };
+    scan_written(pagemap, span, flags, &mut [PageRegion::default(); STRETCHES_PER_CALL], found)
+}
+
+fn scan_written(
+    pagemap: &File,
+    span: Span,
+    flags: u64,
+    stretches: &mut [PageRegion],
+    found: &mut dyn FnMut(Span),
+) -> io::Result<()> {
+    let mut at = span.start.0;
+    while at < span.end.0 {
+        let mut argument = ScanArgument {
+            size: size_of::<ScanArgument>() as u64,
+            flags,
+            start: at,
+            end: span.end.0,
+            vec: if stretches.is_empty() { 0 } else { stretches.as_mut_ptr() as u64 },
+            vec_len: stretches.len() as u64,
+            category_mask: category::WRITTEN,
+            return_mask: category::WRITTEN,
+            ..ScanArgument::default()
+        };
+        // SAFETY: the argument says its own size and points at `vec_len` regions, both alive during the call.
+        let count = match unsafe { pagemap_scan(pagemap.as_raw_fd(), &mut argument) } {
+            Ok(count) => count as usize,
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        for region in stretches.iter().take(count) {
+            found(Span::new(Addr(region.start), Addr(region.end)));
+        }
+        if argument.walk_end <= at {
+            return Err(io::Error::other("PAGEMAP_SCAN made no progress"));
+        }
+        at = argument.walk_end;
+    }
+    Ok(())
+}
 
 /// Walks `span` (page-aligned) of the process behind `pagemap` and gives each stretch that answers `query`, in order.
 /// Unmapped addresses and empty page tables are skipped by the kernel, so that a sparse terabyte costs little.

@@ -41,6 +41,9 @@ impl Pages {
         // Refused where transparent huge pages are not built in or switched off: small ones do, a little slower.
         // SAFETY: the range is the mapping just made.
         let _ = unsafe { madvise(mapping, mapped, MmapAdvise::MADV_HUGEPAGE) };
+        // A process forked beside us has no use for it, and neither copies nor shares it.
+        // SAFETY: as above.
+        let _ = unsafe { madvise(mapping, mapped, MmapAdvise::MADV_DONTFORK) };
         Ok(pages)
     }
 

@@ -32,6 +32,20 @@ pub fn has_ended(pidfd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(ready > 0 && poll.revents != 0)
 }
 
+/// Takes a copy of the descriptor `number` of the process behind `pidfd` (pidfd_getfd(2), Linux 5.6).
+///
+/// # Errors
+/// The kernel's: EPERM without the right to trace it, EBADF for no such descriptor.
+pub fn take(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes three integers and touches no memory of ours.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), number, 0) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a non-negative answer is a descriptor that nobody else owns yet.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;

@@ -121,6 +121,17 @@ impl Target {
         open_in(&self.directory, name)
     }
 
+    /// Opens its memory for reading and writing.
+    pub(crate) fn writable_memory(&self) -> io::Result<File> {
+        let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC;
+        Ok(File::from(openat(&self.directory, "mem", flags, Mode::empty())?))
+    }
+
+    /// The pidfd, where there is one.
+    pub(crate) fn pidfd(&self) -> Option<&OwnedFd> {
+        self.pidfd.as_ref()
+    }
+
     /// The text of a file below the held directory, lossily decoded and cut at 16 MiB.
     pub(crate) fn proc_text(&self, name: &str) -> io::Result<String> {
         whole_text(self.proc_file(name)?)

@@ -5,37 +5,53 @@ mod hold;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+pub(super) mod refusal;
+
 use std::marker::PhantomData;
-use std::sync::mpsc;
-use std::thread::JoinHandle;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use self::hold::{Hold, Refusal};
+use serde::{Deserialize, Serialize};
+
+use self::hold::Hold;
+use self::refusal::Refusal;
 use super::Target;
+use super::stat::Stat;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::aside::{self, Aside, Heard, Talk};
 
 /// How long threads may take to come to rest. A process throttled by its cgroup gets a processor every 100 ms; one
 /// that waits for a dead disk or server never comes to rest, and its other threads must not stand for it.
-const REST_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const REST_LIMIT: Duration = Duration::from_secs(1);
 
 /// All threads of a target stand still as long as this lives.
 ///
 /// Made with PTRACE_SEIZE and PTRACE_INTERRUPT (Linux 3.4), never with SIGSTOP: nobody's signal handling, job control
-/// or parent notices. A target that a signal had stopped is stopped afterwards too. Tracing is done by a thread of its
-/// own: when that ends, in any way, SIGKILL included, the kernel lets the target run, whatever state it is in.
+/// or parent notices. A target that a signal had stopped is stopped afterwards too. Tracing is done by a process of its
+/// own in a session of its own: where leakscope is interrupted or killed, it mends what is to be mended and lets go;
+/// where it is killed itself, the kernel lets the target run, whatever state it is in.
 #[derive(Debug)]
 pub struct Pause<'t> {
-    tracer: Option<Tracer>,
+    target: &'t Target,
+    tracer: Option<Aside>,
     threads: usize,
-    /// The target must outlive the pause, and the pause stays where it began.
-    target: PhantomData<(&'t Target, *const ())>,
+    /// The pause stays where it began.
+    here: PhantomData<*const ()>,
 }
 
-#[derive(Debug)]
-struct Tracer {
-    release: mpsc::SyncSender<()>,
-    thread: JoinHandle<Option<Duration>>,
+/// What the tracer says first.
+#[derive(Debug, Serialize, Deserialize)]
+enum Begun {
+    Holding { threads: usize },
+    Refused(Refusal),
+}
+
+/// What it says last.
+#[derive(Debug, Serialize, Deserialize)]
+struct Ended {
+    stood: Duration,
+    /// False where it let go before it was told to, because leakscope was stopped.
+    held: bool,
 }
 
 /// Proof that a target stands still; what borrows it cannot outlive the pause.
@@ -58,19 +74,15 @@ impl<'t> Pause<'t> {
     /// Fails with `Gone` where it ended, `NotPermitted` where the kernel refuses or another tracer holds it, `Failed`
     /// where a thread does not come to rest within a second; in all cases the target runs on.
     pub fn begin(target: &'t Target) -> Result<Pause<'t>> {
-        let failed = |error| refuse(target, Refusal::from(error));
+        let failed = |error| refusal::refuse(target, Refusal::from(error));
         let tasks = target.proc_file("task").map_err(failed)?;
-        let (report, reported) = mpsc::sync_channel(1);
-        let (release, released) = mpsc::sync_channel::<()>(1);
-        let work = move || trace(tasks, &report, &released);
-        let thread = std::thread::Builder::new().name("tracer".into()).spawn(work).map_err(failed)?;
+        let handle = tasks.try_clone().map_err(failed)?;
+        let mut tracer = aside::begin(&[handle.as_fd()], |talk| trace(handle.as_fd(), talk)).map_err(failed)?;
         // A tracer that ended without a word has let go of everything.
-        match reported.recv().unwrap_or(Err(Refusal::Gone)) {
-            Ok(threads) => Ok(Pause { tracer: Some(Tracer { release, thread }), threads, target: PhantomData }),
-            Err(refusal) => {
-                let _ = thread.join();
-                Err(refuse(target, refusal))
-            }
+        let begun = tracer.talk().map(Talk::hear).transpose().ok().flatten();
+        match begun.unwrap_or(Begun::Refused(Refusal::Gone)) {
+            Begun::Holding { threads } => Ok(Pause { target, tracer: Some(tracer), threads, here: PhantomData }),
+            Begun::Refused(refusal) => Err(refusal::refuse(target, refusal)),
         }
     }
 
@@ -80,56 +92,48 @@ impl<'t> Pause<'t> {
     }
 
     /// Lets the target run and says how long it stood still, first interrupt to last detach.
-    pub fn end(mut self) -> Duration {
-        self.finish()
-    }
-
-    fn finish(&mut self) -> Duration {
-        let Some(Tracer { release, thread }) = self.tracer.take() else { return Duration::ZERO };
-        drop(release);
-        thread.join().ok().flatten().unwrap_or_default()
+    ///
+    /// # Errors
+    /// `Failed` where it has not stood still all the time: what was read meanwhile is not of one instant.
+    pub fn end(mut self) -> Result<Duration> {
+        let ended = self.tracer.take().and_then(|mut tracer| {
+            let talk = tracer.talk()?;
+            talk.say(&()).ok()?;
+            talk.hear::<Ended>().ok()
+        });
+        let broken = |reason: &str| {
+            Err(Error::new(ErrorKind::Failed, "cannot hold", self.target.subject(), reason)
+                .with_hint("the target is unharmed: run it again"))
+        };
+        match ended {
+            Some(Ended { stood, held: true }) => Ok(stood),
+            Some(_) => broken("leakscope itself was stopped meanwhile, so the target was let go"),
+            None => broken("the process that held it was killed, so the kernel let the target go"),
+        }
     }
 }
 
-impl Drop for Pause<'_> {
-    fn drop(&mut self) {
-        self.finish();
-    }
-}
-
-/// The tracer's life: stop, say so, wait, let go. `released` ends when its other half is dropped.
-fn trace(
-    tasks: std::fs::File,
-    report: &mpsc::SyncSender<std::result::Result<usize, Refusal>>,
-    released: &mpsc::Receiver<()>,
-) -> Option<Duration> {
-    match Hold::take(tasks, REST_LIMIT) {
+/// The tracer's life: stop, say so, wait, let go.
+fn trace(tasks: std::os::fd::BorrowedFd<'_>, talk: &mut Talk) {
+    let taken = tasks.try_clone_to_owned().map_err(Refusal::from);
+    match taken.and_then(|tasks| Hold::take(tasks.into(), REST_LIMIT)) {
         Ok(hold) => {
-            let heard = report.send(Ok(hold.threads().len())).is_ok();
-            if heard {
-                let _ = released.recv();
-            }
-            Some(hold.release())
+            let heard = match talk.say(&Begun::Holding { threads: hold.threads().len() }) {
+                Ok(()) => talk.wait_for_parent(&is_stopped),
+                Err(_) => Heard::Word,
+            };
+            let stood = hold.release();
+            let _ = talk.say(&Ended { stood, held: heard == Heard::Word });
         }
+        // A refusal is told to nobody where leakscope is no more.
         Err(refusal) => {
-            let _ = report.send(Err(refusal));
-            None
+            let _ = talk.say(&Begun::Refused(refusal));
         }
     }
 }
 
-fn refuse(target: &Target, refusal: Refusal) -> Error {
-    let error = |kind, reason: String| Error::new(kind, "cannot stop", target.subject(), reason);
-    match refusal {
-        Refusal::Gone => error(ErrorKind::Gone, "the process ended".into()),
-        Refusal::Traced { by } => error(ErrorKind::NotPermitted, format!("process {by} traces it already"))
-            .with_hint("a process has one tracer at a time: end that debugger, strace or profiler and try again"),
-        Refusal::Denied => target.failure("cannot stop", &io::Error::from_raw_os_error(libc::EPERM)),
-        Refusal::Stuck { thread, state } => error(
-            ErrorKind::Failed,
-            format!("thread {thread} (state {state}) did not come to rest within {} s", REST_LIMIT.as_secs()),
-        )
-        .with_hint("it runs on; a thread in state D waits for a disk or a server: try again when it is back"),
-        Refusal::Failed(reason) => error(ErrorKind::Failed, reason.to_string()),
-    }
+/// Whether the process `pid`, which is leakscope, stands still: then a target must not wait for it.
+pub(super) fn is_stopped(pid: i32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    Stat::parse(&text).is_some_and(|stat| matches!(stat.state, 'T' | 't'))
 }

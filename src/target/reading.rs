@@ -47,7 +47,8 @@ impl Target {
         Ok(ids)
     }
 
-    fn list(&self, name: &str) -> io::Result<Vec<String>> {
+    /// The names in a folder below the held directory.
+    pub(super) fn list(&self, name: &str) -> io::Result<Vec<String>> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut directory = nix::dir::Dir::openat(self.directory(), name, flags, Mode::empty())?;
         let mut names = Vec::new();

@@ -39,19 +39,30 @@ impl Target {
     /// # Errors
     /// `Gone`, `NotPermitted`, or `Failed` with the kernel's reason.
     pub fn residency(&self, span: Span, map: &AddressMap) -> Result<Residency> {
-        let mut residency = Residency::default();
-        let mut take = |stretch: Stretch| {
-            let is_swapped = stretch.categories & category::PRESENT == 0;
-            let list = if is_swapped { &mut residency.swapped } else { &mut residency.present };
-            push_joined(list, stretch.span.intersection(span));
-        };
-        let mapped = page_aligned(span.intersection(user_space(&map.mappings)));
-        let walked =
-            self.page_table().and_then(|pages| pages.walk(mapped, Question::Everything, &map.mappings, &mut take));
-        walked.map_err(|error| self.failure(READING, &error))?;
-        let there = residency.present_bytes() + residency.swapped_bytes();
-        residency.absent = span.size().saturating_sub(there);
-        Ok(residency)
+        self.residency_of(&[span], map)
+    }
+
+    /// The pages of each of `spans` (in order), all that is present and all that is swapped: for many short spans.
+    ///
+    /// # Errors
+    /// As `residency`.
+    pub fn residency_of(&self, spans: &[Span], map: &AddressMap) -> Result<Residency> {
+        let mut all = Residency::default();
+        let failed = |error| self.failure(READING, &error);
+        let pages = self.page_table().map_err(failed)?;
+        let user_space = user_space(&map.mappings);
+        for span in spans {
+            let mut take = |stretch: Stretch| {
+                let is_swapped = stretch.categories & category::PRESENT == 0;
+                let list = if is_swapped { &mut all.swapped } else { &mut all.present };
+                push_joined(list, stretch.span.intersection(*span));
+            };
+            let mapped = page_aligned(span.intersection(user_space));
+            pages.walk(mapped, Question::Everything, &map.mappings, &mut take).map_err(failed)?;
+        }
+        let wanted: ByteCount = spans.iter().map(|span| span.size()).sum();
+        all.absent = wanted.saturating_sub(all.present_bytes() + all.swapped_bytes());
+        Ok(all)
     }
 
     /// How much private memory `spans` hold: anonymous pages, copies of file pages included, plus swapped ones.

@@ -70,6 +70,10 @@ pub(crate) struct Status {
     pub effective_capabilities: u64,
     /// 0 none, 1 strict, 2 filter.
     pub seccomp: u64,
+    /// Return addresses are checked against a stack of their own (x86-64, Linux 6.6).
+    pub has_shadow_stack: bool,
+    /// Page tables.
+    pub vm_pte: Option<ByteCount>,
     /// Address space.
     pub vm_size: Option<ByteCount>,
     /// Private writable memory as RLIMIT_DATA counts it.
@@ -111,6 +115,8 @@ impl Status {
             "NSpid" => self.namespace_pids = value.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect(),
             "CapEff" => self.effective_capabilities = u64::from_str_radix(first, 16).unwrap_or(0),
             "Seccomp" => self.seccomp = first.parse().unwrap_or(0),
+            "x86_Thread_features" => self.has_shadow_stack = value.split_ascii_whitespace().any(|word| word == "shstk"),
+            "VmPTE" => self.vm_pte = size(),
             "VmSize" => self.vm_size = size(),
             "VmData" => self.vm_data = size(),
             "VmRSS" => self.vm_rss = size(),

@@ -71,10 +71,14 @@ pub struct Dump {
     pub bytes: ByteCount,
     /// Left out as holes of the file.
     pub hole_bytes: ByteCount,
-    /// `live` or `stop`.
+    /// `idle`, `precopy`, `fork`, `stop` or `live`.
     pub method: String,
     /// Longest time the target stood still.
     pub pause_ms: Option<f64>,
+    /// Page tables that a copy-on-write child took meanwhile.
+    pub page_tables_bytes: ByteCount,
+    /// Memory that the target's own writes took twice while there was a child.
+    pub copy_on_write_bytes: ByteCount,
     /// Time it took in all.
     pub seconds: f64,
     /// Of the whole file, holes read as zeros.
@@ -83,6 +87,38 @@ pub struct Dump {
     pub complete: bool,
     /// Cautions.
     pub warnings: Vec<String>,
+}
+
+/// The answer of `dump --dry-run`: what each way would cost the target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Plan {
+    /// The process.
+    pub target: TargetRow,
+    /// What would be copied.
+    pub range: Span,
+    /// The way that would be tried first; null where none would do.
+    pub method: Option<String>,
+    /// All ways, the gentlest first.
+    pub ways: Vec<WayRow>,
+    /// Cautions.
+    pub warnings: Vec<String>,
+}
+
+/// One way to copy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct WayRow {
+    /// Its name.
+    pub method: String,
+    /// Expected longest time that a thread stands still.
+    pub pause_ms: f64,
+    /// Page tables added meanwhile.
+    pub page_tables_bytes: ByteCount,
+    /// Memory that the target's own writes can take twice meanwhile, at most.
+    pub copy_on_write_bytes: ByteCount,
+    /// What is left below the nearest limit at which the kernel kills, where that matters.
+    pub headroom_bytes: Option<ByteCount>,
+    /// Why it cannot be used.
+    pub objection: Option<String>,
 }
 
 /// The answer of `scan`.

@@ -10,7 +10,7 @@ mod target;
 
 pub use content::{CompositionRow, Content, GroupRow, SampleRow};
 pub use inspect::{Growth, Inspect, LimitRow, Snapshot, Suspect, Unmade, Verdict};
-pub use lookup::{CheckRow, Diff, Doctor, Dump, Hex, Map, ProcessRow, Scan, Stretch, Top};
+pub use lookup::{CheckRow, Diff, Doctor, Dump, Hex, Map, Plan, ProcessRow, Scan, Stretch, Top, WayRow};
 pub use region::{RegionRow, Totals};
 pub use target::TargetRow;
 
@@ -30,6 +30,8 @@ pub enum Document {
     Top(Top),
     /// A copy in a file.
     Dump(Dump),
+    /// What such a copy would cost.
+    Plan(Plan),
     /// What fills a file or a stretch of memory.
     Scan(Scan),
     /// What grew between two files.
@@ -48,7 +50,7 @@ impl Document {
             Document::Demo(_) => "demo",
             Document::Map(_) => "map",
             Document::Top(_) => "top",
-            Document::Dump(_) => "dump",
+            Document::Dump(_) | Document::Plan(_) => "dump",
             Document::Scan(_) => "scan",
             Document::Diff(_) => "diff",
             Document::Hex(_) => "hex",
@@ -63,6 +65,7 @@ impl Document {
             Document::Map(map) => &map.warnings,
             Document::Top(top) => &top.warnings,
             Document::Dump(dump) => &dump.warnings,
+            Document::Plan(plan) => &plan.warnings,
             Document::Scan(scan) => &scan.warnings,
             Document::Diff(diff) => &diff.warnings,
             Document::Hex(hex) => &hex.warnings,

@@ -21,6 +21,7 @@ pub fn document(document: &mut Document) {
         Document::Inspect(inspect) | Document::Demo(inspect) => redact_inspect(inspect),
         Document::Map(map) => redact_target(&mut map.target),
         Document::Dump(dump) => redact_target(&mut dump.target),
+        Document::Plan(plan) => redact_target(&mut plan.target),
         Document::Scan(Scan { target, content, warnings, .. }) => {
             target.iter_mut().for_each(redact_target);
             redact_content(content.as_mut(), warnings);

@@ -66,6 +66,7 @@ pub fn render(document: &Document, style: &Style) -> String {
         Document::Map(map) => map::write(map, &mut page),
         Document::Top(top) => top::write(top, &mut page),
         Document::Dump(dump) => dump::write(dump, &mut page),
+        Document::Plan(plan) => dump::write_plan(plan, &mut page),
         Document::Scan(scan) => content::write_scan(scan, &mut page),
         Document::Diff(diff) => content::write_diff(diff, &mut page),
         Document::Hex(hex) => hex::write(hex, &mut page),

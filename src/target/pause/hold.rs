@@ -10,31 +10,8 @@ use nix::dir::Dir;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
+use super::refusal::Refusal;
 use crate::sys::ptrace::{self, Event};
-
-/// Why the threads could not be held. None of them is when this is returned and the calling thread has ended.
-#[derive(Debug)]
-pub(super) enum Refusal {
-    /// No thread is left.
-    Gone,
-    /// Somebody traces it already.
-    Traced { by: i32 },
-    /// The kernel refuses.
-    Denied,
-    /// A thread did not come to rest in time; `state` is its letter in /proc.
-    Stuck { thread: i32, state: char },
-    /// Anything else.
-    Failed(io::Error),
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Refusal {
-        match error.raw_os_error() {
-            Some(libc::ESRCH | libc::ENOENT) => Refusal::Gone,
-            _ => Refusal::Failed(error),
-        }
-    }
-}
 
 /// Threads standing still. Tracing belongs to the thread that called [`Hold::take`]: only it can let them go, and if
 /// it ends in any way, the kernel does.

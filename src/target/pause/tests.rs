@@ -41,7 +41,7 @@ fn a_paused_target_stands_still_and_runs_on_afterwards() {
         assert!(status.contains("State:\tt (tracing stop)"), "{status}");
     }
     std::thread::sleep(Duration::from_millis(20));
-    let stood = pause.end();
+    let stood = pause.end().unwrap();
     assert!(stood >= Duration::from_millis(20) && stood < Duration::from_secs(1), "{stood:?}");
     patient.assert_untouched();
     assert_eq!(patient.settled_state(), 'S');
@@ -55,7 +55,7 @@ fn no_waiting_call_notices_a_hundred_pauses() {
     let mut patient = Patient::start(SLEEPERS, &["0"]);
     let target = target(&patient);
     for _ in 0..100 {
-        Pause::begin(&target).unwrap().end();
+        Pause::begin(&target).unwrap().end().unwrap();
     }
     assert_eq!(patient.ask("count"), "interrupted=0 signals=0");
 }
@@ -74,7 +74,7 @@ fn no_signal_is_lost_or_doubled_by_pauses() {
             }
         });
         while !sender.is_finished() {
-            Pause::begin(&target).unwrap().end();
+            Pause::begin(&target).unwrap().end().unwrap();
         }
     });
     assert!(patient.ask("count").ends_with("signals=300"));
@@ -88,7 +88,7 @@ fn a_stopped_target_stays_stopped_and_can_be_continued() {
     assert_eq!(patient.settled_state(), 'T');
     let target = target(&patient);
     for _ in 0..5 {
-        Pause::begin(&target).unwrap().end();
+        Pause::begin(&target).unwrap().end().unwrap();
         // From our stop back to the signal's it passes through R.
         assert_eq!(patient.settled_state(), 'T');
         assert_eq!(patient.status("State"), "T (stopped)");
@@ -106,7 +106,7 @@ fn a_target_continued_while_held_runs_on() {
     let target = target(&patient);
     let pause = Pause::begin(&target).unwrap();
     patient.signal(Signal::SIGCONT);
-    pause.end();
+    pause.end().unwrap();
     assert_eq!(patient.settled_state(), 'S');
     assert!(patient.ask("count").starts_with("interrupted="));
 }
@@ -118,7 +118,7 @@ fn a_target_killed_while_held_is_gone_and_nobody_waits() {
     let pause = Pause::begin(&target).unwrap();
     patient.kill();
     let began = Instant::now();
-    pause.end();
+    pause.end().unwrap();
     assert!(began.elapsed() < Duration::from_secs(1));
     while target.is_alive() {}
     assert_eq!(Pause::begin(&target).unwrap_err().kind(), ErrorKind::Gone);
@@ -136,7 +136,7 @@ fn a_target_that_dies_at_any_moment_ends_in_gone() {
             });
             let began = Instant::now();
             while let Ok(pause) = Pause::begin(&target) {
-                pause.end();
+                pause.end().unwrap();
             }
             // Twenty threads end when they are scheduled; a busy machine takes its time.
             assert!(began.elapsed() < Duration::from_secs(10));
@@ -154,7 +154,7 @@ fn a_traced_target_is_refused_by_the_name_of_its_tracer() {
     let error = Pause::begin(&target).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotPermitted);
     assert!(error.to_string().contains("traces it already"), "{error}");
-    pause.end();
+    pause.end().unwrap();
     Pause::begin(&target).unwrap();
 }
 

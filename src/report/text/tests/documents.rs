@@ -173,6 +173,8 @@ pub fn dump() -> Dump {
         hole_bytes: ByteCount::mib(12),
         method: "stop".into(),
         pause_ms: Some(57.3),
+        page_tables_bytes: ByteCount::ZERO,
+        copy_on_write_bytes: ByteCount::ZERO,
         seconds: 0.61,
         sha256: Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into()),
         complete: true,

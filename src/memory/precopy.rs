@@ -1,0 +1,213 @@
+//! A snapshot of one instant by copying while the target runs: the kernel tells what is written meanwhile, that is
+//! copied again, and the target stands still only for what was written last. Knows rounds and the final stop; where
+//! bytes go is a [`Store`]'s business.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use super::copy::copy;
+use super::live::{failure, open_mem};
+use super::{Coverage, ReadError, leisure, stage::Part};
+use crate::error::{Error, ErrorKind, Result};
+use crate::progress::{Progress, Silent};
+use crate::space::spans::{joined, outside, total, within};
+use crate::space::{AddressMap, Mapping};
+use crate::sys::{cpu, pages::Pages};
+use crate::target::{Pause, Target, WriteTracker};
+use crate::units::{Addr, ByteCount, Span};
+
+/// What is copied in the final stop at most, some 5 ms.
+pub(super) const LAST_COPY: ByteCount = ByteCount::mib(24);
+/// Rounds of copying again before the stop, and stops that found too much.
+const ROUNDS: u32 = 6;
+const ATTEMPTS: u32 = 4;
+/// Few enough to stop for: copied in 0.3 ms.
+const FEW: ByteCount = ByteCount::mib(1);
+const HUGE_PAGE: ByteCount = ByteCount::mib(2);
+const PAGE: ByteCount = ByteCount::kib(4);
+
+/// Where the bytes go. Addresses may come more than once, the last time counts.
+pub(super) trait Store {
+    /// Bytes at an address.
+    fn put(&mut self, addr: Addr, bytes: &[u8]) -> Result<()>;
+    /// Nothing is there any more.
+    fn drop(&mut self, span: Span) -> Result<()>;
+}
+
+/// What was stored.
+#[derive(Debug)]
+pub(super) struct Precopied {
+    /// Stretches stored, in order.
+    pub present: Vec<Span>,
+    /// Stretches left in swap.
+    pub swapped: Vec<Span>,
+    pub coverage: Coverage,
+    /// The mappings at that instant.
+    pub mappings: Vec<Mapping>,
+    /// The longest a thread stood still.
+    pub pause: Duration,
+}
+
+struct Rounds<'p, 't> {
+    target: &'t Target,
+    map: &'p AddressMap,
+    mem: File,
+    wanted: &'p [Span],
+    include_swapped: bool,
+    /// Stored so far, in order.
+    present: Vec<Span>,
+    store: &'p mut dyn Store,
+    progress: &'p dyn Progress,
+}
+
+/// What the final stop gave.
+struct Last {
+    changed: Vec<Span>,
+    there: Vec<Span>,
+    swapped: Vec<Span>,
+    copied: std::result::Result<super::copy::Copied, ReadError>,
+}
+
+/// Stores `wanted` (joined) as it is at one instant.
+///
+/// # Errors
+/// `Failed` where the kernel cannot tell writes, or more is written than can be followed; those of reading, stopping
+/// and `store`.
+pub(super) fn precopy(
+    target: &Target,
+    map: &AddressMap,
+    wanted: &[Span],
+    include_swapped: bool,
+    store: &mut dyn Store,
+    progress: &dyn Progress,
+) -> Result<Precopied> {
+    let tracker = WriteTracker::begin(target, &map.mappings, wanted)?;
+    let mem = open_mem(target)?;
+    let mut rounds = Rounds { target, map, mem, wanted, include_swapped, present: Vec::new(), store, progress };
+    rounds.copy_live(tracker.registered())?;
+    for _ in 0..ROUNDS {
+        let written = tracker.written(false)?;
+        rounds.copy_live(&written)?;
+        if total(&written) <= FEW {
+            break;
+        }
+    }
+    let mut pages = Pages::reserve(LAST_COPY).map_err(|error| {
+        Error::new(ErrorKind::Failed, "cannot reserve memory for a copy of", target.subject(), error)
+    })?;
+    pages.touch(2);
+    let mut longest = tracker.pause();
+    for _ in 0..ATTEMPTS {
+        let pause = Pause::begin(target)?;
+        let last = rounds.last(&tracker, &mut pages);
+        let mappings = target.mappings();
+        longest = longest.max(pause.end()?);
+        match last? {
+            Some(last) => {
+                drop(tracker);
+                let (gaps, swapped) = rounds.finish(last, &pages)?;
+                return Ok(rounds.end(gaps, swapped, mappings?, longest));
+            }
+            None => {
+                let written = tracker.written(false)?;
+                rounds.copy_live(&written)?;
+            }
+        }
+    }
+    let reason = format!("it writes more than {LAST_COPY} in the time that copying those takes");
+    Err(Error::new(ErrorKind::Failed, "cannot follow the writes of", target.subject(), reason))
+}
+
+impl Rounds<'_, '_> {
+    /// Copies what is there of `spans` while the target runs, and remembers it as stored. What was dropped since is
+    /// seen at the end.
+    fn copy_live(&mut self, spans: &[Span]) -> Result<()> {
+        let _aback = cpu::aback();
+        let (store, present) = (&mut *self.store, &mut self.present);
+        let mut emit = |part: Part<'_>| match part {
+            Part::Bytes(addr, bytes) => {
+                present.push(Span::sized(addr, ByteCount(bytes.len() as u64)));
+                store.put(addr, bytes)
+            }
+            // What is in swap or cannot be read now is looked at again at the end.
+            Part::Swapped(_) | Part::Gap(_) => Ok(()),
+        };
+        let spans = joined(spans.to_vec());
+        leisure::copy_at_leisure(self.target, self.map, &spans, self.include_swapped, self.progress, &mut emit)?;
+        self.present = joined(std::mem::take(&mut self.present));
+        Ok(())
+    }
+
+    /// What is done while the target stands still; `None` where that is too much for `pages`.
+    fn last(&self, tracker: &WriteTracker<'_>, pages: &mut Pages) -> Result<Option<Last>> {
+        let registered = joined(tracker.registered().to_vec());
+        let mut changed = tracker.written(true)?;
+        changed.extend(self.dropped(tracker.pagemap()));
+        changed.extend(self.wanted.iter().flat_map(|span| outside(&registered, *span)));
+        let changed = joined(changed);
+        let residency = self.target.residency_of(&changed, self.map)?;
+        let (mut there, mut swapped) = (residency.present, residency.swapped);
+        if self.include_swapped {
+            there.append(&mut swapped);
+        }
+        let there = joined(there);
+        if total(&there) > LAST_COPY {
+            return Ok(None);
+        }
+        // A thread more has to be made first.
+        let threads = if total(&there) > FEW { 2 } else { 1 };
+        let copied = copy(&self.mem, &there, pages, threads, &Silent);
+        Ok(Some(Last { changed, there, swapped: joined(swapped), copied }))
+    }
+
+    /// Blocks of a huge page in which something is stored and nothing is left: the kernel tells of single pages that
+    /// were dropped, but not where the page table went with them. One entry speaks for its block.
+    fn dropped(&self, pagemap: &File) -> Vec<Span> {
+        const IS_THERE: u64 = 3 << 62;
+        let (mut dropped, mut entry, mut known) = (Vec::new(), [0u8; 8], Addr(0));
+        for span in &self.present {
+            let mut at = span.start.max(known);
+            while at < span.end {
+                let block = Span::sized(at.align_down(HUGE_PAGE), HUGE_PAGE);
+                let read = pagemap.read_exact_at(&mut entry, at.0 / PAGE.0 * 8);
+                if read.is_err() || u64::from_ne_bytes(entry) & IS_THERE == 0 {
+                    dropped.extend(within(&self.present, block));
+                }
+                known = block.end;
+                at = block.end;
+            }
+        }
+        dropped
+    }
+
+    /// Stores what the final stop copied; gives what could not be read and what is in swap.
+    fn finish(&mut self, last: Last, pages: &Pages) -> Result<(Vec<Span>, Vec<Span>)> {
+        let copied = last.copied.map_err(|error| failure(self.target, error))?;
+        for piece in &copied.pieces {
+            self.store.put(piece.span.start, &pages[piece.range()])?;
+        }
+        let stored: Vec<Span> = copied.pieces.iter().map(|piece| piece.span).collect();
+        let gone: Vec<Span> = last.changed.iter().flat_map(|span| outside(&last.there, *span)).collect();
+        for span in gone.iter().flat_map(|span| within(&self.present, *span)) {
+            self.store.drop(span)?;
+        }
+        let kept = self.present.iter().flat_map(|span| outside(&gone, *span));
+        self.present = joined(kept.chain(stored).collect());
+        Ok((copied.gaps, last.swapped))
+    }
+
+    fn end(self, gaps: Vec<Span>, mut swapped: Vec<Span>, mappings: Vec<Mapping>, pause: Duration) -> Precopied {
+        // Swapped out all the time, it was never written: the page table still says so.
+        let known = joined(self.present.iter().chain(&swapped).chain(&gaps).copied().collect());
+        for span in self.wanted.iter().flat_map(|span| outside(&known, *span)) {
+            swapped.extend(self.target.residency(span, self.map).map(|there| there.swapped).unwrap_or_default());
+        }
+        let swapped = joined(swapped);
+        let (wanted, copied) = (total(self.wanted), total(&self.present));
+        let known = copied + total(&swapped) + total(&gaps);
+        let absent = wanted.saturating_sub(known);
+        let coverage = Coverage { wanted, copied, absent, swapped: total(&swapped), gaps };
+        Precopied { present: self.present, swapped, coverage, mappings, pause }
+    }
+}
