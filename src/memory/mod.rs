@@ -21,5 +21,5 @@ pub use live::{LiveMemory, StoppedMemory, WINDOW};
 pub use manifest::{Manifest, ManifestMapping, ManifestTarget, SCHEMA_VERSION};
 pub use recorded::RecordedMemory;
 pub use source::{Consistency, Coverage, MemorySource, ReadError};
-pub use stage::{CopyOptions, Method, Snapshot, StreamSummary, stage, stream};
+pub use stage::{CopyOptions, Method, Snapshot, StreamSummary, stage, stage_chosen, stream};
 pub use staged::StagedMemory;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use self::hold::{Hold, Refusal};
 use super::Target;
 use crate::error::{Error, ErrorKind, Result};
+use crate::space::Thread;
 
 /// How long threads may take to come to rest. A process throttled by its cgroup gets a processor every 100 ms; one
 /// that waits for a dead disk or server never comes to rest, and its other threads must not stand for it.
@@ -27,7 +28,7 @@ const REST_LIMIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Pause<'t> {
     tracer: Option<Tracer>,
-    threads: usize,
+    threads: Vec<Thread>,
     /// The target must outlive the pause, and the pause stays where it began.
     target: PhantomData<(&'t Target, *const ())>,
 }
@@ -76,7 +77,12 @@ impl<'t> Pause<'t> {
 
     /// The right to read what stands still.
     pub fn stopped(&self) -> Stopped<'_> {
-        Stopped { threads: self.threads, pause: PhantomData }
+        Stopped { threads: self.threads.len(), pause: PhantomData }
+    }
+
+    /// The threads as they stand; without registers on machines other than x86-64.
+    pub fn registers(&self) -> Vec<Thread> {
+        self.threads.clone()
     }
 
     /// Lets the target run and says how long it stood still, first interrupt to last detach.
@@ -100,12 +106,12 @@ impl Drop for Pause<'_> {
 /// The tracer's life: stop, say so, wait, let go. `released` ends when its other half is dropped.
 fn trace(
     tasks: std::fs::File,
-    report: &mpsc::SyncSender<std::result::Result<usize, Refusal>>,
+    report: &mpsc::SyncSender<std::result::Result<Vec<Thread>, Refusal>>,
     released: &mpsc::Receiver<()>,
 ) -> Option<Duration> {
     match Hold::take(tasks, REST_LIMIT) {
         Ok(hold) => {
-            let heard = report.send(Ok(hold.threads().len())).is_ok();
+            let heard = report.send(Ok(hold.threads())).is_ok();
             if heard {
                 let _ = released.recv();
             }

@@ -10,6 +10,7 @@ use nix::dir::Dir;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
+use crate::space::Thread;
 use crate::sys::ptrace::{self, Event};
 
 /// Why the threads could not be held. None of them is when this is returned and the calling thread has ended.
@@ -68,8 +69,12 @@ impl Hold {
     }
 
     /// The threads that stand still.
-    pub fn threads(&self) -> &[i32] {
-        &self.stopped
+    pub fn threads(&self) -> Vec<Thread> {
+        let thread = |id: &i32| {
+            let words = ptrace::registers(*id).ok().and_then(|words| Thread::from_words(*id, &words));
+            words.unwrap_or(Thread { id: *id, ..Thread::default() })
+        };
+        self.stopped.iter().map(thread).collect()
     }
 
     /// Lets all go and says how long they stood, first interrupt to last detach.
