@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::heap_args::HeapArgs;
 use super::values;
 use crate::jobs::{MapOrder, MethodChoice, Part, TopOrder};
 use crate::units::{Addr, ByteCount, Span};
@@ -82,6 +83,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// What grew between two dumps
     Diff(DiffArgs),
+    /// What the allocator holds, what of it is lost, who holds the rest
+    Heap(HeapArgs),
     /// Bytes with their addresses; search
     Hex(HexArgs),
     /// What is permitted, and what to do about the rest

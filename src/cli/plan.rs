@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::args::{ColorChoice, Command, CommandLine, Common, HexArgs, InspectArgs, OomArgs, PartArgs, ScanArgs};
+use super::heap_args::HeapArgs;
 use super::surroundings::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jobs::{self, Part, Request, Selector, Subject};
@@ -100,7 +101,11 @@ pub struct Voice {
 /// Decides.
 pub fn plan(typed: CommandLine, around: &Surroundings) -> Result<Plan> {
     let CommandLine { command, common } = typed;
-    let exit_code = matches!(&command, Command::Inspect(inspect) if inspect.exit_code);
+    let exit_code = match &command {
+        Command::Inspect(inspect) => inspect.exit_code,
+        Command::Heap(heap) => heap.exit_code,
+        _ => false,
+    };
     let request = request(command, common.redact)?;
     let style = style(common.color, around);
     Ok(Plan {
@@ -170,6 +175,7 @@ fn request(command: Command, redact: bool) -> Result<Request> {
         Command::Diff(typed) => {
             Request::Diff(jobs::Diff { before: typed.before, after: typed.after, top: typed.top as usize })
         }
+        Command::Heap(typed) => Request::Heap(heap(typed)?),
         Command::Hex(_) if redact => return Err(refuse_redaction("hex", "it shows bytes as they are")),
         Command::Hex(typed) => Request::Hex(hex(typed)?),
         Command::Oom(_) => return Err(usage("oom", "it has a plan of its own")),
@@ -206,6 +212,27 @@ fn scan(typed: ScanArgs) -> Result<jobs::Scan> {
         part,
         top: typed.top as usize,
         method: typed.method.into(),
+        include_swapped: typed.include_swapped,
+    })
+}
+
+fn heap(typed: HeapArgs) -> Result<jobs::Heap> {
+    let subject = subject(&typed.subject, None)?;
+    let live = matches!(subject, Subject::Target(_));
+    let asked = [
+        ("--for", typed.window.is_some()),
+        ("--max-pause", typed.max_pause.is_some()),
+        ("--include-swapped", typed.include_swapped),
+    ];
+    if let Some((option, _)) = asked.into_iter().find(|(_, asked)| *asked && !live) {
+        return Err(usage(option, "a file stands still already"));
+    }
+    Ok(jobs::Heap {
+        subject,
+        top: typed.top as usize,
+        window: typed.window,
+        why: typed.why,
+        max_pause: typed.max_pause,
         include_swapped: typed.include_swapped,
     })
 }

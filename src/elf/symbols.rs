@@ -12,6 +12,7 @@ use super::frames::Starts;
 use super::headers::Headers;
 use super::rtti::Words;
 use super::table::{Sort, Table};
+use crate::heap::PlaceNames;
 use crate::scan::{Pointee, PointeeKind, PointerNames};
 use crate::space::{AddressMap, Mapping};
 use crate::units::{Addr, ByteCount, Span};
@@ -114,6 +115,28 @@ impl PointerNames for Symbols<'_> {
         }
         answers.insert(addr, answer.clone());
         answer
+    }
+}
+
+/// What follows a module's last mapping this near may be its .bss.
+const BSS: u64 = 64 << 20;
+
+impl PlaceNames for Symbols<'_> {
+    fn place(&self, addr: Addr) -> Option<String> {
+        let last = self.spans.partition_point(|(span, ..)| span.start <= addr).checked_sub(1)?;
+        let (span, module, _) = self.spans.get(last)?;
+        if addr.since(span.end).0 >= BSS {
+            return None;
+        }
+        let module = &self.modules[*module];
+        let contents = module.contents.get_or_init(|| self.read(module)).as_ref();
+        let place = contents.and_then(|contents| contents.table.around(addr.0.wrapping_sub(contents.bias)));
+        let offset = |by: u64| if by == 0 { String::new() } else { format!("+{by:#x}") };
+        Some(match (place, contents) {
+            (Some((name, inside)), _) => format!("{}!{name}{}", module.name(), offset(inside)),
+            (None, Some(contents)) => format!("{}{}", module.name(), offset(addr.0.wrapping_sub(contents.bias))),
+            (None, None) => module.name().to_owned(),
+        })
     }
 }
 

@@ -26,6 +26,15 @@ pub fn document(document: &mut Document) {
             redact_content(content.as_mut(), warnings);
         }
         Document::Diff(Diff { content, warnings, .. }) => redact_content(content.as_mut(), warnings),
+        Document::Heap(heap) => {
+            heap.target.iter_mut().for_each(redact_target);
+            for group in &mut heap.groups {
+                if let Some(kind) = group.text_kind {
+                    group.label = label(kind, &group.label);
+                }
+                group.samples.iter_mut().for_each(|one| one.text = sample(&one.text));
+            }
+        }
         Document::Hex(hex) => {
             hex.target.iter_mut().for_each(redact_target);
             hex.find = None;
