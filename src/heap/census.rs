@@ -9,7 +9,7 @@ use super::names::PlaceNames;
 use super::signature::Reader;
 use super::terrain::Terrain;
 use crate::scan::PointeeKind;
-use crate::units::Addr;
+use crate::units::{Addr, Span};
 
 /// Different words that are counted at once.
 const MOST: usize = 1 << 18;
@@ -27,13 +27,18 @@ pub struct CensusRow {
     pub count: u64,
 }
 
-/// The classes with the most objects in anonymous memory.
-pub(super) fn census(image: &Image<'_>, terrain: &Terrain, names: Option<&dyn PlaceNames>) -> Vec<CensusRow> {
+/// The classes with the most objects in `memory`.
+pub(super) fn census(
+    image: &Image<'_>,
+    terrain: &Terrain,
+    memory: &[Span],
+    names: Option<&dyn PlaceNames>,
+) -> Vec<CensusRow> {
     let nothing = Chunks::default();
     let reader = Reader { image, terrain, chunks: &nothing };
     let mut places: HashMap<u64, u64, foldhash::fast::FixedState> = HashMap::default();
     let mut types: HashMap<u64, u64, foldhash::fast::FixedState> = HashMap::default();
-    for span in &terrain.anonymous {
+    for span in memory {
         let mut before = 0u64;
         for (_, word) in image.words(*span) {
             if word >= 1 << 32 && word.is_multiple_of(8) {
@@ -56,8 +61,12 @@ pub(super) fn census(image: &Image<'_>, terrain: &Terrain, names: Option<&dyn Pl
         }
     }
     for (place, count) in worth(types) {
-        if let Some(name) = reader.type_name(place) {
-            rows.push(CensusRow { class: name.to_owned(), count });
+        if !reader.is_type(place) {
+            continue;
+        }
+        let named = || names.and_then(|names| names.pointee(Addr(place))).map(|pointee| pointee.name);
+        if let Some(class) = reader.type_name(place).map(str::to_owned).or_else(named) {
+            rows.push(CensusRow { class, count });
         }
     }
     rows.sort_by(|left, right| right.count.cmp(&left.count).then_with(|| left.class.cmp(&right.class)));

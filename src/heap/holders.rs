@@ -15,7 +15,9 @@ const LONGEST: usize = 12;
 /// Steps that are followed in all: a list of a million leads to its head all the same.
 const FOLLOWED: usize = 3 << 20;
 /// Members of a list that are told; the rest are taken for alike by their size.
-const TOLD_OF_LIST: u32 = 16;
+const TOLD_OF_LIST: u32 = 32;
+/// Members of a list may be of so many kinds in turn.
+const CYCLE: usize = 4;
 
 /// Where ways are looked up.
 pub(super) struct Holders<'h, 'm> {
@@ -26,6 +28,18 @@ pub(super) struct Holders<'h, 'm> {
     pub names: Option<&'h dyn PlaceNames>,
     /// Steps followed so far.
     pub steps: Cell<usize>,
+}
+
+/// A step of a way that may stand for many.
+struct Step {
+    text: String,
+    repeats: bool,
+}
+
+impl Step {
+    fn told(self) -> String {
+        if self.repeats { format!("list of {}", self.text) } else { self.text }
+    }
 }
 
 /// One step from a root to a chunk.
@@ -40,18 +54,19 @@ pub struct Link {
 impl Holders<'_, '_> {
     /// The way to `chunk` in one line, the root first, the chunk itself left out, repeats folded.
     pub fn way(&self, chunk: u32) -> Option<String> {
-        let mut steps: Vec<String> = Vec::new();
+        let mut steps: Vec<Step> = Vec::new();
         self.follow(chunk, &mut |holder, held| {
             let text = self.text(holder, held, false);
+            let is_root = matches!(holder, Node::Root(_));
             let room = steps.len() < 4 * LONGEST;
-            match steps.last_mut() {
-                Some(last) if *last == text || last.strip_prefix("list of ") == Some(&text) => {
-                    *last = format!("list of {text}");
-                }
-                _ if room => steps.push(text),
+            let known = steps.iter_mut().rev().take(CYCLE).find(|step| step.text == text);
+            match known {
+                Some(step) if !is_root => step.repeats = true,
+                _ if is_root || room => steps.push(Step { text, repeats: false }),
                 _ => {}
             }
         })?;
+        let mut steps: Vec<String> = steps.into_iter().map(Step::told).collect();
         steps.reverse();
         if steps.len() > LONGEST {
             let tail = steps.split_off(steps.len() - LONGEST / 2);
@@ -82,10 +97,16 @@ impl Holders<'_, '_> {
     /// Of a list only the beginning and the end are told.
     fn follow(&self, chunk: u32, tell: &mut dyn FnMut(Node, Node)) -> Option<()> {
         let (mut at, mut alike) = (chunk, 0u32);
+        let mut sizes = [None; CYCLE];
         while self.steps.get() < FOLLOWED {
             self.steps.set(self.steps.get() + 1);
             let holder = self.flood.parent(at)?;
-            alike = if self.size(holder) == self.size(at) { alike + 1 } else { 0 };
+            let size = self.size(holder);
+            alike = if size.is_some() && sizes.contains(&size) { alike + 1 } else { 0 };
+            if !sizes.contains(&size) {
+                sizes.rotate_right(1);
+                sizes[0] = size;
+            }
             if alike < TOLD_OF_LIST {
                 tell(self.flood.node(holder), self.flood.node(at));
             }

@@ -11,6 +11,8 @@ use super::chunks::{Chunks, HEADER, Region, UNIT, Use, mark};
 use super::glibc::Heaps;
 use super::image::{Image, WORD};
 use super::roots::{Ground, Root};
+use super::signature::Reader;
+use super::terrain::Terrain;
 use crate::units::Span;
 
 /// Nobody's parent, and no node.
@@ -54,12 +56,13 @@ impl Flood {
 }
 
 /// Marks what is alive among `heaps` and tells who points to it.
-pub(super) fn flood(image: &Image<'_>, heaps: &mut Heaps, ground: &Ground) -> Flood {
+pub(super) fn flood(image: &Image<'_>, terrain: &Terrain, heaps: &mut Heaps, ground: &Ground) -> Flood {
     let chunks = &mut heaps.chunks;
     let zones = zones(chunks, ground);
     let (count, opaque) = (chunks.len(), ground.opaque.len());
     let mut flood = Flooding {
         image,
+        terrain,
         ground,
         zones,
         last: 0,
@@ -152,6 +155,7 @@ fn zones(chunks: &Chunks, ground: &Ground) -> Vec<Zone> {
 
 struct Flooding<'f, 'm> {
     image: &'f Image<'m>,
+    terrain: &'f Terrain,
     ground: &'f Ground,
     zones: Vec<Zone>,
     /// Where the last word pointed.
@@ -235,7 +239,7 @@ impl Flooding<'_, '_> {
             return;
         }
         let stale = at.is_multiple_of(UNIT) && !exact && !self.chunks.region_begins(place_index(place), at);
-        if stale && self.strict {
+        if stale && self.strict && !self.is_counted(word) {
             if !self.chunks.has(chunk, mark::DEFERRED) {
                 self.chunks.set(chunk, mark::DEFERRED);
                 self.deferred.push((chunk, parent));
@@ -243,6 +247,13 @@ impl Flooding<'_, '_> {
             return;
         }
         self.reach(chunk, parent);
+    }
+
+    /// Whether an object of CPython begins at `addr`: those that hold others have a head of 16 bytes in front.
+    fn is_counted(&self, addr: u64) -> bool {
+        let reader = Reader { image: self.image, terrain: self.terrain, chunks: self.chunks };
+        let count = self.image.word(addr).filter(|count| (1..1 << 34).contains(count));
+        count.is_some() && self.image.word(addr + WORD).is_some_and(|kind| kind != 0 && reader.is_type(kind))
     }
 
     fn reach(&mut self, chunk: u32, parent: u32) {

@@ -95,7 +95,7 @@ impl Reader<'_, '_> {
             let hidden = (GC_HEAD / 8) as usize;
             return match self.counted(word(hidden), word(hidden + 1)) {
                 Some(kind) => (HeapKind::Counted, kind),
-                None => (HeapKind::Pointer, 0),
+                None => self.linked(payload),
             };
         }
         match text_of(head) {
@@ -109,6 +109,16 @@ impl Reader<'_, '_> {
             Some(text) => (HeapKind::Text, first_word(text)),
             None if first < SMALL => (HeapKind::Number, 0),
             None => (HeapKind::Binary, 0),
+        }
+    }
+
+    /// What follows one or two pointers into the heap: a record of JSON in a list is one all the same.
+    fn linked(&self, payload: Span) -> (HeapKind, u64) {
+        let rest = self.image.bytes(payload.start.0 + 8, (JSON_LOOKED_AT + 8).min(payload.size().0.saturating_sub(8)));
+        let record = [0, 8].into_iter().filter_map(|skip| rest.get(skip..)).find(|rest| rest.starts_with(b"{\""));
+        match record.and_then(json_keys) {
+            Some(keys) => (HeapKind::Json, keys),
+            None => (HeapKind::Pointer, 0),
         }
     }
 
@@ -127,7 +137,8 @@ impl Reader<'_, '_> {
         (self.is_type(kind) || (in_data() && count < SMALL)).then_some(kind)
     }
 
-    fn is_type(&self, at: u64) -> bool {
+    /// Whether a type of CPython lies at `at`: its type's type is its own.
+    pub fn is_type(&self, at: u64) -> bool {
         let Some(meta) = self.image.word(at + TYPE_OF).filter(|meta| meta.is_multiple_of(8)) else { return false };
         let Some(metameta) = self.image.word(meta.wrapping_add(TYPE_OF)) else { return false };
         metameta == meta || self.image.word(metameta.wrapping_add(TYPE_OF)) == Some(metameta)

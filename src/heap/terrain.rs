@@ -1,10 +1,11 @@
 //! What kinds of writable memory there are: data of modules, and anonymous memory, in which heaps, stacks and everything
 //! else lie side by side, because the kernel merges neighbours and cores name nothing.
 
-use super::image::is_heap_memory;
+use super::image::{PAGE, is_heap_memory};
+use super::names::PlaceNames;
 use crate::space::spans::{joined, outside};
 use crate::space::{AddressMap, Mapping};
-use crate::units::Span;
+use crate::units::{ByteCount, Span};
 
 /// Writable memory by kind; both lists ordered and joined.
 #[derive(Debug, Default)]
@@ -18,15 +19,17 @@ pub(super) struct Terrain {
 }
 
 impl Terrain {
-    pub fn of(map: &AddressMap) -> Terrain {
+    /// `names` knows where .bss ends; without, a whole mapping behind a module's data is taken for it.
+    pub fn of(map: &AddressMap, names: Option<&dyn PlaceNames>) -> Terrain {
         let writable = || map.mappings.iter().filter(|mapping| is_heap_memory(mapping));
         let mut data: Vec<Span> = Vec::new();
         let mut last: Option<&Mapping> = None;
         for mapping in &map.mappings {
             let follows = last.is_some_and(|last| is_module(last) && last.span.end == mapping.span.start);
-            let is_bss = follows && !mapping.has_file() && mapping.name.is_empty();
-            if is_heap_memory(mapping) && (is_module(mapping) || is_bss) {
+            if is_heap_memory(mapping) && is_module(mapping) {
                 data.push(mapping.span);
+            } else if is_heap_memory(mapping) && follows && mapping.name.is_empty() {
+                data.push(bss(mapping.span, last, names));
             }
             last = Some(mapping);
         }
@@ -53,6 +56,14 @@ impl Terrain {
     pub fn unclaimed(&self, claimed: &[Span]) -> Vec<Span> {
         self.anonymous.iter().flat_map(|span| outside(claimed, *span)).collect()
     }
+}
+
+/// The part of `span` that is the .bss of the module whose `last` mapping it follows.
+fn bss(span: Span, last: Option<&Mapping>, names: Option<&dyn PlaceNames>) -> Span {
+    let (Some(last), Some(names)) = (last, names) else { return span };
+    let end = names.module_end(last.span.start);
+    let page = ByteCount(PAGE);
+    end.map_or(span, |end| Span::new(span.start, end.align_up(page).min(span.end)))
 }
 
 /// The one of `spans` that holds `addr`.

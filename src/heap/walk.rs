@@ -11,6 +11,7 @@ use super::glibc::{self, Heaps};
 use super::groups::{HeapGroup, compare, group, hold};
 use super::holders::{Holders, Link};
 use super::image::Image;
+use super::inside::{self, InsideRow, Site};
 use super::names::PlaceNames;
 use super::reach::{Flood, flood, is_doubtful, is_lost, split_indirect};
 use super::roots::{Ground, ground};
@@ -83,8 +84,10 @@ pub struct HeapResult {
     pub opaque: ByteCount,
     /// Chunks in use by likeness, the largest first.
     pub groups: Vec<HeapGroup>,
-    /// Objects counted without an allocator's help, where there was none that is known.
+    /// Objects counted without an allocator's help, in memory that is in no chunk.
     pub census: Vec<CensusRow>,
+    /// What allocators inside the allocator hold.
+    pub inside: Vec<InsideRow>,
     /// The answer on one place, where it lies in a chunk.
     pub why: Option<Why>,
 }
@@ -114,13 +117,13 @@ pub fn walk(
     options: &HeapOptions,
 ) -> Result<HeapResult, ReadError> {
     let image = Image::read(memory)?;
-    let terrain = Terrain::of(memory.address_map());
+    let terrain = Terrain::of(memory.address_map(), names);
     let mut result = HeapResult { threads_known: has_registers(memory), ..HeapResult::default() };
     let Some(mut heaps) = glibc::read(&image, &terrain) else {
         let map = memory.address_map();
         let name = replacing(map).or_else(|| by_memory(map));
         result.allocator = name.map(|name| Allocator { name: name.into(), version: None });
-        result.census = census(&image, &terrain, names);
+        result.census = census(&image, &terrain, &terrain.anonymous, names);
         return Ok(result);
     };
     result.allocator = Some(allocator(&heaps));
@@ -129,8 +132,13 @@ pub fn walk(
     result.skipped = heaps.skipped;
     let ground = ground(&image, &terrain, &heaps, memory.threads());
     result.opaque = ground.opaque.iter().map(|span| span.size()).sum();
+    if options.described > 0 {
+        result.census = census(&image, &terrain, &ground.opaque, names);
+        let (chunks, opaque) = (&heaps.chunks, &ground.opaque[..]);
+        result.inside = inside::rows(&Site { image: &image, terrain: &terrain, chunks, opaque });
+    }
     let found = options.reach.then(|| {
-        let found = flood(&image, &mut heaps, &ground);
+        let found = flood(&image, &terrain, &mut heaps, &ground);
         split_indirect(&image, &mut heaps.chunks);
         found
     });

@@ -78,6 +78,11 @@ impl RecordedMemory {
         self.manifest.as_ref()
     }
 
+    /// Whether it is of a whole process: a core, not a dump of a part.
+    pub fn is_core(&self) -> bool {
+        self.manifest.is_none() && !self.threads.is_empty()
+    }
+
     /// All addresses that the file speaks of, in order.
     pub fn spans(&self) -> Vec<Span> {
         self.segments.iter().map(|segment| segment.span).collect()

@@ -1,13 +1,10 @@
 //! The answer on a heap: what the allocator holds, what of it is lost, and who holds the rest.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::content::as_text;
 use super::{SampleRow, Snapshot, TargetRow};
-use crate::explain::Notice;
-use crate::heap::{ArenaTotals, Certificate, HeapGroup, HeapKind, HeapResult, Totals, Use};
+use crate::heap::{Certificate, InsideRow};
 use crate::scan::{GroupKind, Label, Tally};
 use crate::units::{Addr, ByteCount, Rate};
 
@@ -44,8 +41,10 @@ pub struct Heap {
     pub groups: Vec<HeapGroupRow>,
     /// Groups found beyond those listed.
     pub omitted_groups: u64,
-    /// Objects by class under an allocator that is not known, or none.
+    /// Objects by class in memory that is in no chunk: under another allocator, or one inside the program.
     pub census: Vec<CensusRowOut>,
+    /// What allocators inside the allocator hold: nginx's pools, LuaJIT's objects.
+    pub inside: Vec<InsideRowOut>,
     /// The answer to `--why`.
     pub why: Option<WhyRow>,
     /// Whether the books balance.
@@ -197,6 +196,28 @@ pub struct CensusRowOut {
     pub count: u64,
 }
 
+/// One sort of thing of an allocator inside the allocator.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InsideRowOut {
+    /// `nginx`, `luajit`.
+    pub owner: &'static str,
+    /// `request pool`, `table {body,id}`, …
+    pub what: String,
+    /// How many.
+    pub count: u64,
+    /// What they take.
+    pub bytes: ByteCount,
+    /// Of these, what is used; null where that is not told apart.
+    pub used_bytes: Option<ByteCount>,
+}
+
+impl From<&InsideRow> for InsideRowOut {
+    fn from(row: &InsideRow) -> InsideRowOut {
+        let InsideRow { owner, count, bytes, used, .. } = *row;
+        InsideRowOut { owner, what: row.what.clone(), count, bytes, used_bytes: used }
+    }
+}
+
 /// Who holds one chunk.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WhyRow {
@@ -230,158 +251,4 @@ pub struct ConsistencyRow {
     pub skipped_bytes: ByteCount,
     /// Each comparison.
     pub certificates: Vec<Certificate>,
-}
-
-impl Heap {
-    /// What a walk found; `between` it and an earlier one.
-    pub fn from_walk(found: &HeapResult, between: Option<Duration>, notices: &[Notice], top: usize) -> Heap {
-        let account = found.account.as_ref();
-        let totals = account.map(|account| &account.totals);
-        let in_use = totals.map_or(ByteCount::ZERO, |totals| totals.in_use.bytes);
-        let mut groups: Vec<&HeapGroup> = found.groups.iter().collect();
-        // What is lost or grows stands before what is merely large.
-        let growth =
-            |group: &HeapGroup| group.before.map_or(0, |before| group.now.bytes.signed_sub(before.bytes).max(0));
-        let lost = |group: &HeapGroup| group.lost.bytes + group.doubtful.bytes;
-        groups.sort_by_key(|group| std::cmp::Reverse((growth(group), lost(group), group.chunk_bytes)));
-        let omitted = groups.len().saturating_sub(top) as u64;
-        let rows = groups.into_iter().take(top).map(|group| group_row(group, in_use, between));
-        Heap {
-            allocator: found.allocator.clone().map(|one| AllocatorRow { name: one.name, version: one.version }),
-            seconds: between.map(|between| between.as_secs_f64()),
-            arenas: account.map(|account| account.arenas.iter().map(arena_row).collect()).unwrap_or_default(),
-            in_use: totals.map(|totals| totals.in_use.into()),
-            free: totals.map(free_row),
-            top: totals.map(|totals| totals.top.into()),
-            mmapped: totals.map(|totals| totals.mmapped.into()),
-            trimmable_bytes: totals.map(|totals| totals.trimmable),
-            reach: found.reach.map(|reach| ReachRow {
-                unreachable: reach.lost.into(),
-                unreachable_directly: reach.lost_directly.into(),
-                probably_unreachable: reach.doubtful.into(),
-                registers_known: found.threads_known,
-                opaque_bytes: found.opaque,
-            }),
-            sizes: account.map(size_rows).unwrap_or_default(),
-            groups: rows.collect(),
-            omitted_groups: omitted,
-            census: found
-                .census
-                .iter()
-                .map(|row| CensusRowOut { class: row.class.clone(), count: row.count })
-                .collect(),
-            why: found.why.as_ref().map(why_row),
-            consistency: account.map(|_| ConsistencyRow {
-                verdict: if found.is_exact() { "exact" } else { "partial" },
-                skipped_bytes: found.skipped,
-                certificates: found.certificates.clone(),
-            }),
-            warnings: notices.iter().map(ToString::to_string).collect(),
-            ..Heap::default()
-        }
-    }
-
-    /// Whether memory was found that nothing leads to.
-    pub fn accuses(&self) -> bool {
-        self.reach.is_some_and(|reach| reach.unreachable.chunks > 0)
-    }
-}
-
-fn free_row(totals: &Totals) -> FreeRow {
-    let all = totals.free();
-    FreeRow {
-        chunks: all.count,
-        bytes: all.bytes,
-        bins: totals.binned.into(),
-        fast_bins: totals.fast.into(),
-        tcache: totals.cached.into(),
-    }
-}
-
-fn arena_row(arena: &ArenaTotals) -> ArenaRow {
-    ArenaRow {
-        address: arena.address,
-        kind: if arena.is_main { "main" } else { "thread" },
-        system_bytes: arena.system,
-        in_use: arena.totals.in_use.into(),
-        free: arena.totals.free().into(),
-        top_bytes: arena.totals.top.bytes,
-    }
-}
-
-fn size_rows(account: &crate::heap::Account) -> Vec<SizeRow> {
-    let row = |row: &crate::heap::SizeTotals| SizeRow {
-        size_bytes: row.size,
-        in_use: row.in_use.into(),
-        free: row.free.into(),
-    };
-    account.sizes.iter().map(row).collect()
-}
-
-fn group_row(group: &HeapGroup, in_use: ByteCount, between: Option<Duration>) -> HeapGroupRow {
-    let growth_bytes = group.before.map(|before| group.now.bytes.signed_sub(before.bytes));
-    let seconds = between.map(|between| between.as_secs_f64()).filter(|seconds| *seconds > 0.0);
-    HeapGroupRow {
-        kind: kind_word(group),
-        label: group.label.clone(),
-        size_bytes: group.size,
-        count: group.now.count,
-        bytes: group.now.bytes,
-        chunk_bytes: group.chunk_bytes,
-        share: group.chunk_bytes.share_of(in_use),
-        growth_count: group.before.map(|before| group.now.count as i64 - before.count as i64),
-        growth_bytes,
-        bytes_per_second: growth_bytes.zip(seconds).map(|(bytes, seconds)| Rate::over(bytes, seconds)),
-        unreachable_count: group.lost.count,
-        unreachable_bytes: group.lost.bytes,
-        unreachable_directly_count: group.lost_directly.count,
-        probably_unreachable_count: group.doubtful.count,
-        probably_unreachable_bytes: group.doubtful.bytes,
-        held_by: group.held_by.iter().map(|(share, path)| HolderRow { share: *share, path: path.clone() }).collect(),
-        samples: group
-            .samples
-            .iter()
-            .map(|sample| SampleRow { address: sample.address, text: sample.text.clone() })
-            .collect(),
-        text_kind: group.text_kind,
-    }
-}
-
-fn kind_word(group: &HeapGroup) -> &'static str {
-    match (group.kind, group.text_kind) {
-        (_, Some(GroupKind::Json)) | (HeapKind::Json, None) => "json",
-        (_, Some(GroupKind::Repeat)) => "repeat",
-        (_, Some(GroupKind::Blob)) => "blob",
-        (HeapKind::Text | HeapKind::Json, _) => "text",
-        (HeapKind::Object, _) => "object",
-        (HeapKind::Counted, _) => "counted",
-        (HeapKind::Pointer, _) => "pointer",
-        (HeapKind::Zero, _) => "zero",
-        (HeapKind::Number, _) => "number",
-        (HeapKind::Binary, _) => "binary",
-    }
-}
-
-fn why_row(why: &crate::heap::Why) -> WhyRow {
-    let state = match why.use_ {
-        Use::Live => "in-use",
-        Use::Free => "free",
-        Use::Cached => "tcache",
-        Use::Fast => "fast-bin",
-        Use::Top => "top",
-        Use::Table | Use::Fence => "malloc",
-        Use::Gap => "unknown",
-    };
-    let reach = match (why.links.is_empty(), why.doubtful) {
-        (_, true) => "probably-unreachable",
-        (true, false) => "unreachable",
-        (false, false) => "reachable",
-    };
-    WhyRow {
-        address: why.address,
-        size_bytes: why.size,
-        state,
-        reach: (why.use_ == Use::Live).then_some(reach),
-        path: why.links.iter().map(|link| StepRow { address: link.address, what: link.text.clone() }).collect(),
-    }
 }

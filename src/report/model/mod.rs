@@ -4,6 +4,7 @@
 
 mod content;
 mod heap;
+mod heap_rows;
 mod inspect;
 mod lookup;
 mod region;
@@ -11,8 +12,8 @@ mod target;
 
 pub use content::{CompositionRow, Content, GroupRow, SampleRow};
 pub use heap::{
-    AllocatorRow, ArenaRow, CensusRowOut, ConsistencyRow, FreeRow, Heap, HeapGroupRow, HolderRow, ReachRow, SizeRow,
-    StepRow, TallyRow, WhyRow,
+    AllocatorRow, ArenaRow, CensusRowOut, ConsistencyRow, FreeRow, Heap, HeapGroupRow, HolderRow, InsideRowOut,
+    ReachRow, SizeRow, StepRow, TallyRow, WhyRow,
 };
 pub use inspect::{Growth, HeapSummary, Inspect, LimitRow, Snapshot, Suspect, Unmade, Verdict};
 pub use lookup::{CheckRow, Diff, Doctor, Dump, Hex, Map, ProcessRow, Scan, Stretch, Top};

@@ -6,7 +6,7 @@ use super::page::Page;
 use super::table::{Align, Table};
 use super::{number, target};
 use crate::report::{ConsistencyRow, Heap, HeapGroupRow, WhyRow};
-use crate::units::{ByteCount, Rate};
+use crate::units::ByteCount;
 
 /// Groups whose samples and holders are shown.
 const SAMPLED: usize = 8;
@@ -28,6 +28,11 @@ pub fn write(heap: &Heap, page: &mut Page) {
     if let Some(snapshot) = &heap.snapshot {
         write_snapshot(snapshot, page);
     }
+    write_books(heap, page);
+}
+
+/// All but whose heap it is.
+pub fn write_books(heap: &Heap, page: &mut Page) {
     write_allocator(heap, page);
     write_totals(heap, page);
     write_reach(heap, page);
@@ -38,6 +43,10 @@ pub fn write(heap: &Heap, page: &mut Page) {
     if !heap.groups.is_empty() {
         page.blank();
         write_groups(heap, page);
+    }
+    if !heap.inside.is_empty() {
+        page.blank();
+        write_inside(heap, page);
     }
     if !heap.census.is_empty() {
         page.blank();
@@ -125,13 +134,16 @@ fn write_reach(heap: &Heap, page: &mut Page) {
         return page.field_line(Line::of(Paint::Good, "nothing: something leads to every chunk in use"));
     }
     let sure = reach.unreachable;
-    let paint = if sure.chunks > 0 { Paint::Bad } else { Paint::Plain };
+    let surely = match sure.chunks {
+        0 => Line::of(Paint::Good, "nothing surely"),
+        chunks => {
+            let text = format!("{} in {} that nothing leads to", sure.bytes, number::counted(chunks, "chunk"));
+            Line::of(Paint::Bad, text)
+        }
+    };
     let direct = reach.unreachable_directly.chunks;
     let facts = [
-        Some(Line::of(
-            paint,
-            format!("{} in {} that nothing leads to", sure.bytes, number::counted(sure.chunks, "chunk")),
-        )),
+        Some(surely),
         (direct < sure.chunks).then(|| {
             Line::of(
                 Paint::Plain,
@@ -159,11 +171,12 @@ fn write_why(why: &WhyRow, page: &mut Page) {
 }
 
 fn write_groups(heap: &Heap, page: &mut Page) {
-    let grows = heap.groups.iter().any(|group| group.bytes_per_second.is_some());
+    let by_time = heap.groups.iter().any(|group| group.bytes_per_second.is_some());
+    let grows = by_time || heap.groups.iter().any(|group| group.growth_bytes.is_some());
     let mut columns =
         vec![("share", Align::Right), ("count", Align::Right), ("size", Align::Right), ("bytes", Align::Right)];
     if grows {
-        columns.push(("growth/s", Align::Right));
+        columns.push((if by_time { "growth/s" } else { "growth" }, Align::Right));
     }
     columns.extend([("lost", Align::Right), ("probably", Align::Right), ("kind", Align::Left), ("what", Align::Left)]);
     let mut table = Table::new(&columns);
@@ -191,8 +204,12 @@ fn cells(group: &HeapGroupRow, grows: bool) -> Vec<Line> {
         Line::of(Paint::Plain, group.chunk_bytes.to_string()),
     ];
     if grows {
-        let rising = group.bytes_per_second.is_some_and(|Rate(rate)| rate > 0.0);
-        cells.push(Line::of(if rising { Paint::Warn } else { Paint::Dim }, number::rate(group.bytes_per_second)));
+        let rising = group.growth_bytes.is_some_and(|bytes| bytes > 0);
+        let growth = match group.bytes_per_second {
+            Some(rate) => number::rate(Some(rate)),
+            None => number::difference(group.growth_bytes),
+        };
+        cells.push(Line::of(if rising { Paint::Warn } else { Paint::Dim }, growth));
     }
     let lost = if group.unreachable_count > 0 { Paint::Bad } else { Paint::Dim };
     cells.push(Line::of(lost, count(group.unreachable_count)));
@@ -222,6 +239,28 @@ fn paint(group: &HeapGroupRow) -> Paint {
         "object" | "counted" => Paint::Pointer,
         _ => Paint::Plain,
     }
+}
+
+fn write_inside(heap: &Heap, page: &mut Page) {
+    let columns = [
+        ("inside", Align::Left),
+        ("count", Align::Right),
+        ("bytes", Align::Right),
+        ("used", Align::Right),
+        ("what", Align::Left),
+    ];
+    let mut table = Table::new(&columns);
+    for row in heap.inside.iter().take(CENSUS) {
+        let used = row.used_bytes.map_or_else(|| "-".to_owned(), |used| used.to_string());
+        table.row(vec![
+            Line::of(Paint::Dim, row.owner),
+            Line::of(Paint::Plain, number::count(row.count)),
+            Line::of(Paint::Plain, row.bytes.to_string()),
+            Line::of(Paint::Dim, used),
+            Line::of(Paint::Pointer, &row.what),
+        ]);
+    }
+    table.write(page);
 }
 
 fn write_census(heap: &Heap, page: &mut Page) {
