@@ -235,10 +235,12 @@ pub struct TopArgs {
 }
 
 /// The format of a dump.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DumpFormat {
     /// The bytes as they stand, absent pages as holes
     Raw,
+    /// An ELF core of all private memory, for debuggers and for `heap`
+    Core,
 }
 
 #[derive(Args, Debug)]
@@ -248,6 +250,7 @@ It holds whatever the process held, secrets included, and is readable by its own
 
 Examples:
   leakscope dump 4711 -o heap.raw --region heap
+  leakscope dump 4711 -o core.4711 --format core
   leakscope dump 4711 -o part.raw --range 0x55d0c0a1f000+64MiB"
 )]
 pub struct DumpArgs {
@@ -255,7 +258,7 @@ pub struct DumpArgs {
     pub target: String,
     #[command(flatten)]
     pub part: PartArgs,
-    /// File to write [default: leakscope-PID.raw]
+    /// File to write [default: leakscope-PID.raw or .core]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Write over an existing file

@@ -4,7 +4,9 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::args::{ColorChoice, Command, CommandLine, Common, HexArgs, InspectArgs, OomArgs, PartArgs, ScanArgs};
+use super::args::{
+    ColorChoice, Command, CommandLine, Common, DumpFormat, HexArgs, InspectArgs, OomArgs, PartArgs, ScanArgs,
+};
 use super::heap_args::HeapArgs;
 use super::surroundings::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
@@ -164,7 +166,11 @@ fn request(command: Command, redact: bool) -> Result<Request> {
             window: typed.window,
         }),
         Command::Dump(_) if redact => return Err(refuse_redaction("dump", "it copies bytes as they are")),
+        Command::Dump(typed) if typed.format == DumpFormat::Core && part(&typed.part).is_some() => {
+            return Err(usage("--format core", "a core has all private memory; --region and --range are for raw"));
+        }
         Command::Dump(typed) => Request::Dump(jobs::Dump {
+            core: typed.format == DumpFormat::Core,
             selector: one(typed.target),
             part: part(&typed.part).unwrap_or(Part::Suspect),
             output: typed.output,

@@ -7,7 +7,7 @@ use super::subject::{hint_at_worker, open_one, spans_of};
 use super::{Context, Dump, storing};
 use crate::error::Result;
 use crate::explain::Notice;
-use crate::memory::{Coverage, DumpOptions, DumpResult, dump};
+use crate::memory::{Coverage, DumpOptions, DumpResult, dump, dump_core};
 use crate::report::{self, Document};
 use crate::target::Target;
 use crate::units::Span;
@@ -20,6 +20,9 @@ pub fn run(request: &Dump, context: &Context) -> Result<Vec<Document>> {
     let target = open_one(&request.selector, context)?;
     hint_at_worker(&target, context);
     target.access().require_memory_read(&target)?;
+    if request.core {
+        return run_core(&target, request, context);
+    }
     let map = target.smaps()?;
     let spans = spans_of(request.part, &map, &target.subject())?;
     // A family of scattered mappings has no one stretch: its largest member stands for it.
@@ -33,6 +36,15 @@ pub fn run(request: &Dump, context: &Context) -> Result<Vec<Document>> {
         (context.remark)(&format!("the region has {others} more mappings elsewhere; {span}, its largest, was dumped"));
     }
     Ok(vec![Document::Dump(row(&target, span, dumped))])
+}
+
+fn run_core(target: &Target, request: &Dump, context: &Context) -> Result<Vec<Document>> {
+    let path = request.output.clone().unwrap_or_else(|| PathBuf::from(format!("leakscope-{}.core", target.pid())));
+    let options =
+        DumpOptions { force: request.force, include_swapped: request.include_swapped, ..storing::options(context) };
+    let dumped = dump_core(target, &path, &options, context.progress)?;
+    let asked = dumped.range;
+    Ok(vec![Document::Dump(report::Dump { format: "core".to_string(), ..row(target, asked, dumped) })])
 }
 
 fn row(target: &Target, asked: Span, dumped: DumpResult) -> report::Dump {

@@ -177,7 +177,9 @@ pub struct Dump {
     pub selector: Selector,
     /// What.
     pub part: Part,
-    /// Whereto; `leakscope-PID.raw` in the working folder where not typed.
+    /// As an ELF core of all private memory, else the bytes of the part as they are.
+    pub core: bool,
+    /// Whereto; `leakscope-PID.raw` or `.core` in the working folder where not typed.
     pub output: Option<PathBuf>,
     /// Over an existing file.
     pub force: bool,

@@ -2,6 +2,7 @@
 //! No caller can find out whether the bytes are a live process or a file; nobody here knows what bytes mean.
 
 mod copy;
+mod core_dump;
 mod dump;
 mod fake;
 mod image;
@@ -15,6 +16,7 @@ mod staged;
 #[cfg(test)]
 mod tests;
 
+pub use core_dump::dump_core;
 pub use dump::{DumpOptions, DumpResult, dump};
 pub use fake::FakeMemory;
 pub use live::{LiveMemory, StoppedMemory, WINDOW};

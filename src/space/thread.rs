@@ -11,7 +11,7 @@ pub struct Thread {
     pub stack_pointer: Addr,
     /// Where its thread-local storage is (fs_base on x86-64); zero where not known.
     pub thread_pointer: Addr,
-    /// All general registers, in no order that means anything.
+    /// All general registers, in the order of `struct user_regs_struct` on x86-64.
     pub registers: Vec<u64>,
 }
 
@@ -22,6 +22,6 @@ impl Thread {
         const STACK_POINTER: usize = 19;
         const THREAD_POINTER: usize = 21;
         let (stack_pointer, thread_pointer) = (Addr(*words.get(STACK_POINTER)?), Addr(*words.get(THREAD_POINTER)?));
-        Some(Thread { id, stack_pointer, thread_pointer, registers: words.get(..STACK_POINTER + 1)?.to_vec() })
+        Some(Thread { id, stack_pointer, thread_pointer, registers: words.to_vec() })
     }
 }
