@@ -9,6 +9,7 @@ pub mod elf;
 pub mod error;
 pub mod explain;
 pub mod growth;
+pub mod heap;
 pub mod jobs;
 pub mod memory;
 pub mod oom;

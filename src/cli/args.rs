@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::heap_args::HeapArgs;
 use super::method::SnapshotArgs;
 use super::values;
 use crate::jobs::{MapOrder, Part, TopOrder};
@@ -83,6 +84,8 @@ pub enum Command {
     Scan(ScanArgs),
     /// What grew between two dumps
     Diff(DiffArgs),
+    /// What the allocator holds, what of it is lost, who holds the rest
+    Heap(HeapArgs),
     /// Bytes with their addresses; search
     Hex(HexArgs),
     /// What is permitted, and what to do about the rest
@@ -211,10 +214,12 @@ pub struct TopArgs {
 }
 
 /// The format of a dump.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DumpFormat {
     /// The bytes as they stand, absent pages as holes
     Raw,
+    /// An ELF core of all private memory, for debuggers and for `heap`
+    Core,
 }
 
 #[derive(Args, Debug)]
@@ -224,6 +229,7 @@ It holds whatever the process held, secrets included, and is readable by its own
 
 Examples:
   leakscope dump 4711 -o heap.raw --region heap
+  leakscope dump 4711 -o core.4711 --format core
   leakscope dump 4711 -o part.raw --range 0x55d0c0a1f000+64MiB"
 )]
 pub struct DumpArgs {
@@ -231,7 +237,7 @@ pub struct DumpArgs {
     pub target: String,
     #[command(flatten)]
     pub part: PartArgs,
-    /// File to write [default: leakscope-PID.raw]
+    /// File to write [default: leakscope-PID.raw or .core]
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Write over an existing file

@@ -4,6 +4,7 @@
 mod args;
 mod console;
 mod exit;
+mod heap_args;
 mod interrupt;
 mod method;
 mod oom;

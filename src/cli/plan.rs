@@ -4,7 +4,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::args::{ColorChoice, Command, CommandLine, Common, HexArgs, InspectArgs, OomArgs, PartArgs, ScanArgs};
+use super::args::{
+    ColorChoice, Command, CommandLine, Common, DumpFormat, HexArgs, InspectArgs, OomArgs, PartArgs, ScanArgs,
+};
+use super::heap_args::HeapArgs;
 use super::surroundings::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jobs::{self, Part, Request, Selector, Subject};
@@ -100,7 +103,11 @@ pub struct Voice {
 /// Decides.
 pub fn plan(typed: CommandLine, around: &Surroundings) -> Result<Plan> {
     let CommandLine { command, common } = typed;
-    let exit_code = matches!(&command, Command::Inspect(inspect) if inspect.exit_code);
+    let exit_code = match &command {
+        Command::Inspect(inspect) => inspect.exit_code,
+        Command::Heap(heap) => heap.exit_code,
+        _ => false,
+    };
     let request = request(command, common.redact)?;
     let style = style(common.color, around);
     Ok(Plan {
@@ -159,7 +166,11 @@ fn request(command: Command, redact: bool) -> Result<Request> {
             window: typed.window,
         }),
         Command::Dump(_) if redact => return Err(refuse_redaction("dump", "it copies bytes as they are")),
+        Command::Dump(typed) if typed.format == DumpFormat::Core && part(&typed.part).is_some() => {
+            return Err(usage("--format core", "a core has all private memory; --region and --range are for raw"));
+        }
         Command::Dump(typed) => Request::Dump(jobs::Dump {
+            core: typed.format == DumpFormat::Core,
             selector: one(typed.target),
             part: part(&typed.part).unwrap_or(Part::Suspect),
             output: typed.output,
@@ -174,6 +185,7 @@ fn request(command: Command, redact: bool) -> Result<Request> {
         Command::Diff(typed) => {
             Request::Diff(jobs::Diff { before: typed.before, after: typed.after, top: typed.top as usize })
         }
+        Command::Heap(typed) => Request::Heap(heap(typed)?),
         Command::Hex(_) if redact => return Err(refuse_redaction("hex", "it shows bytes as they are")),
         Command::Hex(typed) => Request::Hex(hex(typed)?),
         Command::Oom(_) => return Err(usage("oom", "it has a plan of its own")),
@@ -212,6 +224,27 @@ fn scan(typed: ScanArgs) -> Result<jobs::Scan> {
         top: typed.top as usize,
         method: typed.snapshot.method.into(),
         max_pause: typed.snapshot.max_pause,
+        include_swapped: typed.include_swapped,
+    })
+}
+
+fn heap(typed: HeapArgs) -> Result<jobs::Heap> {
+    let subject = subject(&typed.subject, None)?;
+    let live = matches!(subject, Subject::Target(_));
+    let asked = [
+        ("--for", typed.window.is_some()),
+        ("--max-pause", typed.max_pause.is_some()),
+        ("--include-swapped", typed.include_swapped),
+    ];
+    if let Some((option, _)) = asked.into_iter().find(|(_, asked)| *asked && !live) {
+        return Err(usage(option, "a file stands still already"));
+    }
+    Ok(jobs::Heap {
+        subject,
+        top: typed.top as usize,
+        window: typed.window,
+        why: typed.why,
+        max_pause: typed.max_pause,
         include_swapped: typed.include_swapped,
     })
 }

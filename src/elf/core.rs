@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io;
 
+use goblin::elf::header::EM_X86_64;
 use goblin::elf::header::ET_CORE;
-use goblin::elf::note::{NT_FILE, NoteDataIterator};
+use goblin::elf::note::{NT_FILE, NT_PRSTATUS, NoteDataIterator};
 use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
 
 use super::headers::{Headers, read_part};
-use crate::space::{Mapping, Permissions};
+use crate::space::{Mapping, Permissions, Thread};
 use crate::units::{Addr, ByteCount, Span};
 
 /// Notes hold registers and file names; more than this is not looked at.
@@ -39,6 +40,8 @@ pub struct Core {
     pub mappings: Vec<Mapping>,
     /// Bytes that ought to be in the file and lie behind its end.
     pub cut_off: ByteCount,
+    /// Its threads, where it is of an x86-64 process and tells.
+    pub threads: Vec<Thread>,
 }
 
 impl Core {
@@ -58,7 +61,7 @@ impl Core {
             core.add(load, headers.length);
         }
         for note in headers.segments.iter().filter(|segment| segment.p_type == PT_NOTE) {
-            core.name_files(&read_part(file, note.p_offset, note.p_filesz.min(NOTE_LIMIT))?, &headers);
+            core.read_notes(&read_part(file, note.p_offset, note.p_filesz.min(NOTE_LIMIT))?, &headers);
         }
         Ok(Some(core))
     }
@@ -81,26 +84,42 @@ impl Core {
         }
     }
 
-    /// Takes the names of files from NT_FILE notes: count, page size, (start, end, page) for each, then the names.
-    fn name_files(&mut self, notes: &[u8], headers: &Headers) {
+    /// Takes names of files from NT_FILE notes and threads from NT_PRSTATUS ones.
+    fn read_notes(&mut self, notes: &[u8], headers: &Headers) {
         const ALIGNMENT: usize = 4;
         let (data, size) = (notes, notes.len());
         let notes = NoteDataIterator { data, size, offset: 0, ctx: (ALIGNMENT, headers.context) };
         // Each note takes at least its header, so this ends.
-        let notes = notes.take_while(Result::is_ok).flatten().filter(|note| note.n_type == NT_FILE);
-        for note in notes {
-            let word = if headers.context.is_big() { 8 } else { 4 };
-            for (span, offset, name) in file_lines(note.desc, word, headers.context.is_little_endian()) {
-                let first = self.mappings.partition_point(|mapping| mapping.span.end <= span.start);
-                let inside = self.mappings[first..].iter_mut().take_while(|mapping| mapping.span.start < span.end);
-                for mapping in inside {
-                    mapping.offset = offset + mapping.span.start.since(span.start);
-                    mapping.inode = 1;
-                    mapping.name = name.clone();
-                }
+        for note in notes.take_while(Result::is_ok).flatten() {
+            match note.n_type {
+                NT_FILE => self.name_files(note.desc, headers),
+                NT_PRSTATUS if headers.header.e_machine == EM_X86_64 => self.threads.extend(thread(note.desc)),
+                _ => {}
             }
         }
     }
+
+    /// Lines of NT_FILE: count, page size, (start, end, page) for each, then the names.
+    fn name_files(&mut self, note: &[u8], headers: &Headers) {
+        let word = if headers.context.is_big() { 8 } else { 4 };
+        for (span, offset, name) in file_lines(note, word, headers.context.is_little_endian()) {
+            let first = self.mappings.partition_point(|mapping| mapping.span.end <= span.start);
+            let inside = self.mappings[first..].iter_mut().take_while(|mapping| mapping.span.start < span.end);
+            for mapping in inside {
+                mapping.offset = offset + mapping.span.start.since(span.start);
+                mapping.inode = 1;
+                mapping.name = name.clone();
+            }
+        }
+    }
+}
+
+/// A thread from its `struct elf_prstatus` (x86-64, <sys/procfs.h>): pr_pid at 32, pr_reg at 112.
+fn thread(status: &[u8]) -> Option<Thread> {
+    let id = i32::from_le_bytes(status.get(32..36)?.try_into().ok()?);
+    let words: Vec<u64> =
+        status.get(112..328)?.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    Thread::from_words(id, &words)
 }
 
 /// The lines of an NT_FILE note; cut off where it ends early.

@@ -3,6 +3,7 @@
 
 mod build_id;
 mod core;
+mod core_head;
 mod demangle;
 mod frames;
 mod headers;
@@ -14,4 +15,5 @@ mod tests;
 
 pub use self::build_id::build_id;
 pub use self::core::{Core, Segment};
+pub use self::core_head::{CoreHead, CoreProcess, core_head};
 pub use self::symbols::{OpenFile, Symbols};

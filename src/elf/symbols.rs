@@ -12,6 +12,7 @@ use super::frames::Starts;
 use super::headers::Headers;
 use super::rtti::Words;
 use super::table::{Sort, Table};
+use crate::heap::PlaceNames;
 use crate::scan::{Pointee, PointeeKind, PointerNames};
 use crate::space::{AddressMap, Mapping};
 use crate::units::{Addr, ByteCount, Span};
@@ -44,6 +45,8 @@ struct Module {
 struct Contents {
     /// Where address 0 of the file is.
     bias: u64,
+    /// The first address of the file behind all its memory.
+    end: u64,
     table: Table,
     starts: Starts,
     words: Option<Words>,
@@ -92,7 +95,9 @@ impl<'a> Symbols<'a> {
         let starts = Starts::read(&file, &headers).unwrap_or_default();
         let words = Words::read(file, &headers, self.room.get()).ok();
         self.take(words.as_ref().map_or(ByteCount::ZERO, Words::size));
-        Some(Contents { bias, table, starts, words })
+        let loads = headers.segments.iter().filter(|segment| segment.p_type == PT_LOAD);
+        let end = loads.map(|load| load.p_vaddr.saturating_add(load.p_memsz)).max().unwrap_or(0);
+        Some(Contents { bias, end, table, starts, words })
     }
 
     fn take(&self, size: ByteCount) {
@@ -114,6 +119,33 @@ impl PointerNames for Symbols<'_> {
         }
         answers.insert(addr, answer.clone());
         answer
+    }
+}
+
+impl PlaceNames for Symbols<'_> {
+    fn place(&self, addr: Addr) -> Option<String> {
+        let (module, contents) = self.around(addr)?;
+        let place = addr.0.wrapping_sub(contents.bias);
+        let offset = |by: u64| if by == 0 { String::new() } else { format!("+{by:#x}") };
+        Some(match contents.table.around(place) {
+            Some((name, inside)) => format!("{}!{name}{}", module.name(), offset(inside)),
+            None => format!("{}{}", module.name(), offset(place)),
+        })
+    }
+
+    fn module_end(&self, addr: Addr) -> Option<Addr> {
+        self.around(addr).map(|(_, contents)| Addr(contents.bias.wrapping_add(contents.end)))
+    }
+}
+
+impl Symbols<'_> {
+    /// The module whose memory, .bss included, `addr` lies in.
+    fn around(&self, addr: Addr) -> Option<(&Module, &Contents)> {
+        let last = self.spans.partition_point(|(span, ..)| span.start <= addr).checked_sub(1)?;
+        let (_, module, _) = self.spans.get(last)?;
+        let module = &self.modules[*module];
+        let contents = module.contents.get_or_init(|| self.read(module)).as_ref()?;
+        (addr.0.wrapping_sub(contents.bias) < contents.end).then_some((module, contents))
     }
 }
 

@@ -92,6 +92,14 @@ impl Table {
         }
     }
 
+    /// The object or function that `addr` lies in, and how far.
+    pub fn around(&self, addr: u64) -> Option<(String, u64)> {
+        let index = self.entries.partition_point(|entry| entry.addr <= addr).checked_sub(1)?;
+        let entry = &self.entries[index];
+        let inside = addr - entry.addr;
+        (inside == 0 || inside < entry.size).then(|| Some((demangled(&self.name(entry)?), inside)))?
+    }
+
     fn name(&self, entry: &Entry) -> Option<String> {
         name_at(&self.names, entry.name as usize).map(|name| String::from_utf8_lossy(name).into_owned())
     }

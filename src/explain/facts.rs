@@ -62,7 +62,7 @@ impl Default for Facts<'_> {
 }
 
 /// The allocator's word on its heap.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeapFacts {
     /// Handed out.
     pub in_use: ByteCount,
@@ -74,6 +74,8 @@ pub struct HeapFacts {
     pub unreachable: Option<ByteCount>,
     /// Change of that over the watch, in bytes.
     pub unreachable_growth: Option<i64>,
+    /// What most of that is, such as `{user_id:int} records`; hostile text, not escaped.
+    pub lost_in: Option<String>,
 }
 
 /// A worker of the process examined.

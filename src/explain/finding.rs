@@ -196,7 +196,7 @@ fn counts(facts: &Facts) -> Vec<Finding> {
 }
 
 fn heap(facts: &Facts, confidence: f64) -> Vec<Finding> {
-    let Some(heap) = facts.heap else { return Vec::new() };
+    let Some(heap) = &facts.heap else { return Vec::new() };
     let all = heap.in_use + heap.free;
     let finding = |kind, what: &str, bytes: ByteCount| Finding {
         kind,

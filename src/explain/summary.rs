@@ -18,6 +18,7 @@ const MOSTLY_ZEROS: f64 = 0.3;
 pub(super) fn sentence(facts: &Facts, judgement: &Judgement) -> String {
     let claims = match judgement.kind {
         VerdictKind::Growing => vec![grows(judgement), content(facts, judgement)],
+        VerdictKind::Leak if names_the_lost(facts) => vec![grows(judgement), lost(facts, judgement)],
         VerdictKind::Leak => vec![grows(judgement), lost(facts, judgement), content(facts, judgement)],
         VerdictKind::Fragmentation => vec![fragmented(facts, judgement)],
         VerdictKind::MappingLeak => vec![mappings(facts, judgement)],
@@ -91,7 +92,13 @@ fn content(facts: &Facts, judgement: &Judgement) -> String {
 
 fn lost(facts: &Facts, judgement: &Judgement) -> String {
     let share = facts.heap.as_ref().and_then(|heap| lost_share(heap, judgement.held.change())).unwrap_or(0.0);
-    format!("{} of the growth is in use yet nothing points to it", percent(share))
+    let what = facts.heap.as_ref().and_then(|heap| heap.lost_in.as_ref());
+    let what = what.map(|what| format!(": {}", one_line(what, 200))).unwrap_or_default();
+    format!("{} of the growth is in use yet nothing points to it{what}", percent(share))
+}
+
+fn names_the_lost(facts: &Facts) -> bool {
+    facts.heap.as_ref().is_some_and(|heap| heap.lost_in.is_some())
 }
 
 fn fragmented(facts: &Facts, judgement: &Judgement) -> String {

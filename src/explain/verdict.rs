@@ -69,7 +69,7 @@ pub struct Verdict {
     /// How sure, 0..=1, in steps of 0.01; the same for the same facts.
     ///
     /// Of growth: ½ + ½·(low end of the interval / rate), times n/(n+2) for n samples, times g/(g + 256 KiB) for g bytes
-    /// gained, times 0.8 where only one region shows it and the whole process does not; for a `leak` also times the part of the growth that is unreachable;
+    /// gained, times 0.8 where only one region shows it and the whole process does not; for a `leak` also times the part of the growth that is unreachable, at least ½;
     /// times 0.7 where the memory that should go with mappings or threads was not seen. Of `stable`: by shape (flat
     /// 0.95, shrinking 0.9, sawtooth 0.85, plateau 0.8, step 0.7), times n/(n+2), times t/(t+2 s) for a window of t. Of
     /// `fragmentation`: the part of the heap that is free. Of `inconclusive`: the part of the time needed that was
@@ -101,6 +101,8 @@ const MORE_THREADS: i64 = 3;
 const MORE_MAPPINGS: i64 = 5;
 /// A thread that costs more than this costs it elsewhere than in its stack.
 const THREAD_COST: i64 = 2 << 20;
+/// The part of a growth that must be lost to call it a leak: beside one, something else may grow as fast.
+const LOST: f64 = 0.2;
 /// A heap below this is not called fragmented.
 const BIG_HEAP: ByteCount = ByteCount::mib(16);
 
@@ -211,8 +213,8 @@ fn growing(facts: &Facts, held: &Trend, grower: Option<(&Region, &RegionGrowth)>
     let confidence = tightness(slope) * enough(held.samples) * beyond_warming(grown) * sure;
     let found = |kind, confidence| Some(Found { kind, confidence, slope: Some(slope) });
     if let Some(heap) = &facts.heap {
-        if let Some(lost) = lost_share(heap, grown).filter(|&share| share >= 0.5) {
-            return found(VerdictKind::Leak, confidence * lost);
+        if let Some(lost) = lost_share(heap, grown).filter(|&share| share >= LOST) {
+            return found(VerdictKind::Leak, confidence * lost.max(0.5));
         }
         if is_fragmented(heap) && heap.in_use_growth.is_none_or(|in_use| in_use < grown / 2) {
             return found(VerdictKind::Fragmentation, free_share(heap));

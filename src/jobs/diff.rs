@@ -1,10 +1,12 @@
 //! `diff`: what grew between two dumps.
 
 use super::copying::scan_options;
+use super::heap::walk_recorded;
 use super::scan::{feed, open_file, open_here, warnings};
 use super::{Context, Diff};
 use crate::elf::Symbols;
 use crate::error::Result;
+use crate::heap::HeapOptions;
 use crate::memory::{MemorySource, RecordedMemory};
 use crate::report::{self, Content, Document};
 use crate::scan::Scanner;
@@ -24,13 +26,33 @@ pub fn run(request: &Diff, context: &Context) -> Result<Vec<Document>> {
     let found = scanner.finish();
     let seconds =
         taken_at(&before).zip(taken_at(&after)).map(|(first, second)| second.duration_since(first).as_secs_f64());
+    let heap = heaps(request, &before, &after, context)?;
     Ok(vec![Document::Diff(report::Diff {
         before: request.before.display().to_string(),
         after: request.after.display().to_string(),
         seconds,
         warnings: warnings(&notices, &found),
         content: Some(Content::from_scan(&found, seconds.filter(|seconds| *seconds > 0.0)).top(request.top)),
+        heap,
     })])
+}
+
+/// What grew between two cores of one process, by its allocator.
+fn heaps(
+    request: &Diff,
+    before: &RecordedMemory,
+    after: &RecordedMemory,
+    context: &Context,
+) -> Result<Option<Box<report::Heap>>> {
+    if !before.is_core() || !after.is_core() {
+        return Ok(None);
+    }
+    let first = HeapOptions { described: 0, ..HeapOptions::default() };
+    let earlier = walk_recorded(before, &request.before, None, &first, context)?;
+    let options = HeapOptions { described: request.top, ..HeapOptions::default() };
+    let later = walk_recorded(after, &request.after, Some(&earlier), &options, context)?;
+    let compared = earlier.account.is_some() && later.account.is_some();
+    Ok(compared.then(|| Box::new(report::Heap::from_walk(&later, None, &[], request.top))))
 }
 
 /// When a dump was made, as its manifest says.

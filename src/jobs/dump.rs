@@ -7,7 +7,7 @@ use super::subject::{hint_at_worker, open_one, spans_of};
 use super::{Context, Dump, Part, storing};
 use crate::error::Result;
 use crate::explain::Notice;
-use crate::memory::{Coverage, DumpOptions, DumpResult, Method, Prediction, dump, plan_dump, ways};
+use crate::memory::{Coverage, DumpOptions, DumpResult, Method, Prediction, dump, dump_core, plan_dump, ways};
 use crate::report::{self, Document};
 use crate::space::AddressMap;
 use crate::target::Target;
@@ -21,6 +21,9 @@ pub fn run(request: &Dump, context: &Context) -> Result<Vec<Document>> {
     let target = open_one(&request.selector, context)?;
     hint_at_worker(&target, context);
     target.access().require_memory_read(&target)?;
+    if request.core {
+        return run_core(&target, request, context);
+    }
     // What each region holds is asked for only where one is to be chosen: the kernel takes 15 ms for a GiB.
     let map = match request.part {
         Part::Span(_) => AddressMap { mappings: target.mappings()?, ..AddressMap::default() },
@@ -71,6 +74,15 @@ fn way(prediction: &Prediction) -> report::WayRow {
         headroom_bytes: prediction.headroom.filter(|headroom| headroom.0 < u64::MAX),
         objection: prediction.objection.clone(),
     }
+}
+
+fn run_core(target: &Target, request: &Dump, context: &Context) -> Result<Vec<Document>> {
+    let path = request.output.clone().unwrap_or_else(|| PathBuf::from(format!("leakscope-{}.core", target.pid())));
+    let options =
+        DumpOptions { force: request.force, include_swapped: request.include_swapped, ..storing::options(context) };
+    let dumped = dump_core(target, &path, &options, context.progress)?;
+    let asked = dumped.range;
+    Ok(vec![Document::Dump(report::Dump { format: "core".to_string(), ..row(target, asked, dumped, request.hash) })])
 }
 
 fn row(target: &Target, asked: Span, dumped: DumpResult, hash: bool) -> report::Dump {

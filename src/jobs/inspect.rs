@@ -5,13 +5,14 @@ use std::thread;
 use std::time::Duration;
 
 use super::copying::{How, check_interrupted, scan_options, take, take_live};
+use super::heap_walk::{self, Walk};
 use super::observe::Observation;
 use super::scope::{Scope, held, sample};
 use super::subject::{hint_at_worker, open_one, spans_of};
 use super::{Context, Inspect, MethodChoice, Part, storing};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
-use crate::explain::{self, Facts, Notice, TimeToLimit, Worker};
+use crate::explain::{self, Facts, HeapFacts, Notice, TimeToLimit, Worker};
 use crate::growth::{Choice, RegionGrowth, Series, choose, region_growth};
 use crate::progress::Silent;
 use crate::report::{self, Content, Document, LimitRow, RegionRow, Snapshot, Suspect, TargetRow};
@@ -52,12 +53,14 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
         storing::check_folder(folder)?;
     }
     let mut notices = Vec::new();
+    let heap_before = heap_walk::first(target, request, context)?;
     let mut seen = Observation::begin(target, interval(request))?;
     let start = seen.map();
     let open = |mapping: &_| target.mapped_file(mapping);
     let names = Symbols::load(&start, &open);
     let mut scanner = Scanner::new(&start, Some(&names), scan_options(context));
     let first = watch(target, request, &mut seen, &mut scanner, context)?;
+    let heap = heap_walk::last(target, request, context, heap_before.as_ref())?;
     let map = seen.map();
     let growth = region_growth(&seen.looks);
     let choice = suspect(request.part, &map, &growth, target)?;
@@ -85,7 +88,8 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
         let suspect = suspect.map(|region| region.parts.clone()).unwrap_or_default();
         keep(target, folder, &suspect, snapshot, context)?;
     }
-    let findings = Findings { target, request, seen, map, growth, choice, content, between, snapshot, notices };
+    let heaps = (heap_before, heap);
+    let findings = Findings { target, request, seen, map, growth, choice, content, between, snapshot, notices, heaps };
     Ok(findings.answer(context))
 }
 
@@ -199,6 +203,8 @@ struct Findings<'a> {
     between: Option<Duration>,
     snapshot: Option<Snapshot>,
     notices: Vec<Notice>,
+    /// Its heap when the watch began and when it ended.
+    heaps: (Option<Walk>, Option<Walk>),
 }
 
 impl Findings<'_> {
@@ -209,11 +215,19 @@ impl Findings<'_> {
         if context.redact {
             self.content.iter_mut().for_each(report::redact::scan_result);
         }
-        let facts = self.facts(&series, limit.as_ref());
+        if let (Some(walk), Some(content)) = (&self.heaps.1, &mut self.content) {
+            walk.rank(content);
+        }
+        let facts = self.facts(&series, limit.as_ref(), context.redact);
         let (verdict, cautions) = (explain::judge(&facts), explain::notices(&facts));
         self.notices.extend(cautions);
         if self.target.identity().is_32bit {
             self.notices.push(Notice::ThirtyTwoBit);
+        }
+        // The longest of all stops.
+        let stood = [&self.heaps.0, &self.heaps.1].into_iter().flatten().map(Walk::pause).max();
+        if let Some((snapshot, stood)) = self.snapshot.as_mut().zip(stood) {
+            snapshot.pause_ms = snapshot.pause_ms.map(|pause| pause.max(stood.as_secs_f64() * 1000.0));
         }
         let watched = series.window().as_secs_f64();
         let seconds = self.between.map(|between| between.as_secs_f64());
@@ -228,6 +242,7 @@ impl Findings<'_> {
                 .map(|choice| Suspect { region: choice.region, reason: choice.reason.to_string() }),
             snapshot: self.snapshot.take(),
             content: self.content.as_ref().map(|scan| Content::from_scan(scan, seconds).top(GROUPS)),
+            heap: self.heaps.1.as_ref().and_then(Walk::summary),
             verdict: Some(report::Verdict {
                 kind: verdict.kind.to_string(),
                 confidence: verdict.confidence,
@@ -239,7 +254,7 @@ impl Findings<'_> {
         }
     }
 
-    fn facts<'f>(&'f self, series: &'f Series, limit: Option<&Limit>) -> Facts<'f> {
+    fn facts<'f>(&'f self, series: &'f Series, limit: Option<&Limit>, redact: bool) -> Facts<'f> {
         let identity = self.target.identity();
         Facts {
             name: &identity.name,
@@ -253,9 +268,14 @@ impl Findings<'_> {
             limit: limit.map(|limit| (limit_words(limit), limit.limit, limit.usage)),
             window: self.request.window,
             between: self.between,
-            heap: None,
+            heap: self.heap_facts(redact),
             worker: self.worker(),
         }
+    }
+
+    fn heap_facts(&self, redact: bool) -> Option<HeapFacts> {
+        let (first, last) = (self.heaps.0.as_ref(), self.heaps.1.as_ref());
+        last.and_then(|last| last.facts(first, self.request.window, redact))
     }
 
     fn worker(&self) -> Option<Worker> {

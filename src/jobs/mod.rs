@@ -5,6 +5,8 @@ pub mod demo;
 mod diff;
 mod doctor;
 mod dump;
+mod heap;
+mod heap_walk;
 mod hex;
 mod inspect;
 mod map;
@@ -35,6 +37,7 @@ pub fn run(request: &Request, context: &Context) -> Result<Vec<Document>> {
         Request::Dump(request) => dump::run(request, context),
         Request::Scan(request) => scan::run(request, context),
         Request::Diff(request) => diff::run(request, context),
+        Request::Heap(request) => heap::run(request, context),
         Request::Hex(request) => hex::run(request, context),
         Request::Doctor(request) => doctor::run(request, context),
     }

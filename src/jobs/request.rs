@@ -24,6 +24,8 @@ pub enum Request {
     Scan(Scan),
     /// What grew between two files.
     Diff(Diff),
+    /// What the allocator holds, what of it is lost, who holds the rest.
+    Heap(Heap),
     /// Bytes with their addresses.
     Hex(Hex),
     /// What may be done, and what is missing for the rest.
@@ -183,7 +185,9 @@ pub struct Dump {
     pub selector: Selector,
     /// What.
     pub part: Part,
-    /// Whereto; `leakscope-PID.raw` in the working folder where not typed.
+    /// As an ELF core of all private memory, else the bytes of the part as they are.
+    pub core: bool,
+    /// Whereto; `leakscope-PID.raw` or `.core` in the working folder where not typed.
     pub output: Option<PathBuf>,
     /// Over an existing file.
     pub force: bool,
@@ -225,6 +229,23 @@ pub struct Diff {
     pub after: PathBuf,
     /// Groups at most.
     pub top: usize,
+}
+
+/// `heap`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heap {
+    /// What.
+    pub subject: Subject,
+    /// Groups at most.
+    pub top: usize,
+    /// Time between two walks, where growth is wanted; of a process only.
+    pub window: Option<Duration>,
+    /// A place in memory to tell the holder of.
+    pub why: Option<Addr>,
+    /// How long the target may stand still.
+    pub max_pause: Option<Duration>,
+    /// Read swapped-out pages too, which grows the target.
+    pub include_swapped: bool,
 }
 
 /// `hex`.

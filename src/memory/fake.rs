@@ -1,7 +1,7 @@
 //! Invented memory for tests: literal bytes at literal addresses.
 
 use super::{Consistency, MemorySource, ReadError};
-use crate::space::{AddressMap, Mapping, Permissions, Residency};
+use crate::space::{AddressMap, Mapping, Permissions, Residency, Thread};
 use crate::units::{Addr, ByteCount, Span};
 
 /// Literal bytes at literal addresses; everything else faults.
@@ -9,6 +9,7 @@ use crate::units::{Addr, ByteCount, Span};
 pub struct FakeMemory {
     pieces: Vec<(Addr, Vec<u8>)>,
     map: AddressMap,
+    threads: Vec<Thread>,
 }
 
 impl FakeMemory {
@@ -25,6 +26,22 @@ impl FakeMemory {
         self.map.mappings.sort_by_key(|mapping| mapping.span);
         self.pieces.push((Addr(addr), bytes));
         self.pieces.sort_by_key(|piece| piece.0);
+        self
+    }
+
+    /// The same with the mapping at `addr` being one of the file `path`, with `permissions` as in maps.
+    pub fn named(mut self, addr: u64, path: &str, permissions: &str) -> FakeMemory {
+        let mapping = self.map.mappings.iter_mut().find(|mapping| mapping.span.start == Addr(addr));
+        if let Some(mapping) = mapping {
+            (mapping.name, mapping.inode) = (path.to_owned(), 1);
+            mapping.permissions = Permissions::parse(permissions);
+        }
+        self
+    }
+
+    /// The same with a thread.
+    pub fn thread(mut self, thread: Thread) -> FakeMemory {
+        self.threads.push(thread);
         self
     }
 
@@ -61,6 +78,10 @@ impl MemorySource for FakeMemory {
 
     fn borrow(&self, span: Span) -> Option<&[u8]> {
         self.at(span.start)?.get(..usize::try_from(span.size().0).ok()?)
+    }
+
+    fn threads(&self) -> &[Thread] {
+        &self.threads
     }
 }
 

@@ -2,6 +2,7 @@
 //! No caller can find out whether the bytes are a live process or a file; nobody here knows what bytes mean.
 
 mod copy;
+mod core_dump;
 mod dump;
 mod fake;
 mod image;
@@ -21,6 +22,7 @@ mod taking;
 #[cfg(test)]
 mod tests;
 
+pub use core_dump::dump_core;
 pub use dump::{DumpOptions, DumpResult, dump, plan_dump};
 pub use fake::FakeMemory;
 pub use ladder::{Method, Prediction, Wish, missing_in_child, predict, ways};
@@ -28,5 +30,5 @@ pub use live::{LiveMemory, StoppedMemory, WINDOW};
 pub use manifest::{Manifest, ManifestMapping, ManifestTarget, SCHEMA_VERSION};
 pub use recorded::RecordedMemory;
 pub use source::{Consistency, Coverage, MemorySource, ReadError};
-pub use stage::{CopyOptions, Snapshot, StreamSummary, stage, stage_by, stream};
+pub use stage::{CopyOptions, Snapshot, StreamSummary, stage, stage_by, stage_chosen, stream};
 pub use staged::StagedMemory;

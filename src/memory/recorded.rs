@@ -14,7 +14,7 @@ use super::{Consistency, MemorySource, ReadError};
 use crate::elf::{Core, Segment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::spans::{joined, outside, total, within};
-use crate::space::{AddressMap, Hints, Mapping, Permissions, Residency, regions};
+use crate::space::{AddressMap, Hints, Mapping, Permissions, Residency, Thread, regions};
 use crate::units::{Addr, ByteCount, Span};
 
 /// Memory in a file, at the addresses it had.
@@ -31,6 +31,7 @@ pub struct RecordedMemory {
     manifest: Option<Manifest>,
     consistency: Consistency,
     remarks: Vec<String>,
+    threads: Vec<Thread>,
 }
 
 const ACTION: &str = "cannot read";
@@ -77,6 +78,11 @@ impl RecordedMemory {
         self.manifest.as_ref()
     }
 
+    /// Whether it is of a whole process: a core, not a dump of a part.
+    pub fn is_core(&self) -> bool {
+        self.manifest.is_none() && !self.threads.is_empty()
+    }
+
     /// All addresses that the file speaks of, in order.
     pub fn spans(&self) -> Vec<Span> {
         self.segments.iter().map(|segment| segment.span).collect()
@@ -119,11 +125,13 @@ impl RecordedMemory {
             consistency: if manifest.stops > 1 { Consistency::Stretches } else { Consistency::Instant },
             manifest: Some(manifest),
             remarks,
+            threads: Vec::new(),
         })
     }
 
     fn without_manifest(file: File, length: ByteCount) -> io::Result<RecordedMemory> {
         let mut remarks = Vec::new();
+        let mut threads = Vec::new();
         let (segments, map) = match Core::read(&file)? {
             Some(core) if core.segments.is_empty() => {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "it is a core file without any memory in it"));
@@ -132,6 +140,7 @@ impl RecordedMemory {
                 if core.cut_off > ByteCount::ZERO {
                     remarks.push(format!("the core was cut off: {} are missing at its end", core.cut_off));
                 }
+                threads = core.threads;
                 (core.segments, mapped(core.mappings))
             }
             None => {
@@ -141,7 +150,8 @@ impl RecordedMemory {
         };
         let (swapped, gaps) = (Vec::new(), Vec::new());
         let consistency = Consistency::Instant;
-        Ok(RecordedMemory { file, map, segments, present: None, swapped, gaps, manifest: None, consistency, remarks })
+        let (present, manifest) = (None, None);
+        Ok(RecordedMemory { file, map, segments, present, swapped, gaps, manifest, consistency, remarks, threads })
     }
 
     /// Stretches of `span` in the file that are not holes.
@@ -199,6 +209,10 @@ impl MemorySource for RecordedMemory {
             Ok(count) => Ok(count),
             Err(error) => Err(ReadError::Io(error)),
         }
+    }
+
+    fn threads(&self) -> &[Thread] {
+        &self.threads
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::space::{AddressMap, Residency};
+use crate::space::{AddressMap, Residency, Thread};
 use crate::units::{Addr, ByteCount, Span};
 
 /// Why bytes could not be had. `Fault` is a normal answer about an address, the others speak of the source.
@@ -87,5 +87,10 @@ pub trait MemorySource {
     /// The bytes of `span` in place, where the source has all of them in memory.
     fn borrow(&self, _span: Span) -> Option<&[u8]> {
         None
+    }
+
+    /// The threads as they stood at the instant the bytes are of; empty where that is not known.
+    fn threads(&self) -> &[Thread] {
+        &[]
     }
 }

@@ -14,8 +14,8 @@ use super::shelf::Shelf;
 use super::{Consistency, Coverage, StagedMemory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
-use crate::space::AddressMap;
 use crate::space::spans::{joined, total, within};
+use crate::space::{AddressMap, Mapping, Thread};
 use crate::sys::pages::Pages;
 use crate::target::{Pause, Target, machine_memory};
 use crate::units::{Addr, ByteCount, Span};
@@ -89,8 +89,41 @@ pub fn stage(
     let copier = Copier { target, map: &map, mem: open_mem(target)?, options, progress };
     let wanted = joined(spans.to_vec());
     let mut pages = copier.reserve_for(&wanted)?;
-    let (copied, swapped, pause) = copier.stop_and_copy(&wanted, &mut pages)?;
-    let memory = StagedMemory::new(map, pages, copied, &wanted, swapped);
+    let Taken { copied, swapped, threads, pause } = copier.stop_and_copy(&wanted, &mut pages)?;
+    let memory = StagedMemory::new(map, pages, copied, &wanted, swapped).with_threads(threads);
+    let coverage = memory.coverage().clone();
+    Ok(Snapshot { memory, method: Method::Stop, pause, stops: 1, coverage, took: began.elapsed() })
+}
+
+/// The same of what `choose` picks out of the mappings as they are at the stop: what was mapped a moment before
+/// it is not missed, nor anything mixed up that moved.
+///
+/// # Errors
+/// As [`stage`].
+pub fn stage_chosen(
+    target: &Target,
+    choose: &dyn Fn(&[Mapping]) -> Vec<Span>,
+    options: &CopyOptions,
+    progress: &dyn Progress,
+) -> Result<Snapshot> {
+    let began = Instant::now();
+    let early = AddressMap { mappings: target.mappings()?, regions: Vec::new() };
+    let copier = Copier { target, map: &early, mem: open_mem(target)?, options, progress };
+    let mut pages = copier.reserve_for(&joined(choose(&early.mappings)))?;
+    let held = Pause::begin(target)?;
+    let map = target.mappings().map(|mappings| AddressMap { mappings, regions: Vec::new() });
+    let outcome = map.and_then(|map| {
+        let wanted = joined(choose(&map.mappings));
+        let now = Copier { map: &map, ..copier };
+        let runs = now.runs(&wanted)?;
+        let copied = copy(&now.mem, &runs.present, &mut pages, options.threads, progress);
+        Ok((map, wanted, copied, runs.swapped))
+    });
+    let stood = held.end_with_threads();
+    let (map, wanted, copied, swapped) = outcome?;
+    let (pause, threads) = stood?;
+    let copied = copied.map_err(|error| failure(target, error))?;
+    let memory = StagedMemory::new(map, pages, copied, &wanted, swapped).with_threads(threads);
     let coverage = memory.coverage().clone();
     Ok(Snapshot { memory, method: Method::Stop, pause, stops: 1, coverage, took: began.elapsed() })
 }
@@ -218,7 +251,7 @@ pub(super) fn stream_parts(
             swapped.into_iter().try_for_each(|span| emit(Part::Swapped(span)))?;
             continue;
         }
-        let (copied, swapped, pause) = copier.stop_and_copy(&window, &mut pages)?;
+        let Taken { copied, swapped, pause, .. } = copier.stop_and_copy(&window, &mut pages)?;
         (stops, longest) = (stops + 1, longest.max(pause));
         // Pages that came up since the window was measured: what did not fit comes with the next stop.
         let until = copied.left.first().map_or(Addr(u64::MAX), |span| span.start);
@@ -284,6 +317,14 @@ struct Copier<'c> {
     progress: &'c dyn Progress,
 }
 
+/// What one stop gave.
+struct Taken {
+    copied: Copied,
+    swapped: Vec<Span>,
+    threads: Vec<Thread>,
+    pause: Duration,
+}
+
 /// Where the pages of some spans are.
 struct Runs {
     present: Vec<Span>,
@@ -331,15 +372,15 @@ impl Copier<'_> {
     }
 
     /// The stop itself: finds anew what is there, copies it and lets the target run before anything else.
-    fn stop_and_copy(&self, spans: &[Span], pages: &mut Pages) -> Result<(Copied, Vec<Span>, Duration)> {
+    fn stop_and_copy(&self, spans: &[Span], pages: &mut Pages) -> Result<Taken> {
         let pause = Pause::begin(self.target)?;
         let outcome = self
             .runs(spans)
             .map(|runs| (copy(&self.mem, &runs.present, pages, self.options.threads, self.progress), runs.swapped));
-        let stood = pause.end();
+        let stood = pause.end_with_threads();
         let (copied, swapped) = outcome?;
-        let stood = stood?;
-        Ok((copied.map_err(|error| failure(self.target, error))?, swapped, stood))
+        let (pause, threads) = stood?;
+        Ok(Taken { copied: copied.map_err(|error| failure(self.target, error))?, swapped, threads, pause })
     }
 
     /// Takes spans off `ahead` until about `room` bytes of them are there to be copied, and says how many are. Looks

@@ -4,7 +4,7 @@ use super::copy::{Copied, Piece};
 use super::stage::{Part, parts};
 use super::{Consistency, Coverage, MemorySource, ReadError};
 use crate::space::spans::{joined, outside, total, within};
-use crate::space::{AddressMap, Residency};
+use crate::space::{AddressMap, Residency, Thread};
 use crate::sys::pages::Pages;
 use crate::units::{Addr, ByteCount, Span};
 
@@ -19,6 +19,7 @@ pub struct StagedMemory {
     /// Anonymous pages that were never touched: zeros without being stored.
     zeros: Vec<Span>,
     coverage: Coverage,
+    threads: Vec<Thread>,
 }
 
 enum Stored<'s> {
@@ -48,7 +49,21 @@ impl StagedMemory {
         };
         let anonymous = map.mappings.iter().filter(|mapping| !mapping.has_file());
         let zeros = joined(anonymous.flat_map(|mapping| within(&untouched, mapping.span)).collect());
-        StagedMemory { map, pages, pieces: copied.pieces, present: joined(present), swapped, zeros, coverage }
+        StagedMemory {
+            map,
+            pages,
+            pieces: copied.pieces,
+            present: joined(present),
+            swapped,
+            zeros,
+            coverage,
+            threads: Vec::new(),
+        }
+    }
+
+    /// The same with the threads as they stood.
+    pub(super) fn with_threads(self, threads: Vec<Thread>) -> StagedMemory {
+        StagedMemory { threads, ..self }
     }
 
     /// How much of what was wanted is here.
@@ -121,6 +136,10 @@ impl MemorySource for StagedMemory {
             Stored::Bytes(bytes) => bytes.get(..usize::try_from(span.size().0).ok()?),
             Stored::Zeros(_) => None,
         }
+    }
+
+    fn threads(&self) -> &[Thread] {
+        &self.threads
     }
 }
 

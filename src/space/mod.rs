@@ -7,9 +7,11 @@ mod region;
 mod regions;
 mod residency;
 pub mod spans;
+mod thread;
 
 pub use address_map::AddressMap;
 pub use mapping::{Mapping, Permissions};
 pub use region::{Footprint, Region, RegionKind};
 pub use regions::{Hints, regions};
 pub use residency::Residency;
+pub use thread::Thread;

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recv, recvmsg, sendmsg};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, alarm, fork, getppid, setsid};
 use serde::Serialize;
@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 const LONGEST_WORK: Duration = Duration::from_secs(60);
 /// How often somebody who waits looks whether it is long enough.
 const LOOK: Duration = Duration::from_millis(20);
-const LONGEST_LINE: usize = 4096;
+const LONGEST_LINE: usize = 16 << 20;
 
 /// The process beside us, seen from here. Dropped it is told to come to an end, and waited for.
 #[derive(Debug)]
@@ -134,11 +134,17 @@ impl Talk {
     /// # Errors
     /// `UnexpectedEof` where it is no more.
     pub fn hear<T: DeserializeOwned>(&mut self) -> io::Result<T> {
-        // Byte by byte: what is read ahead would lose a descriptor that comes with it.
-        let (mut line, mut byte) = (Vec::new(), [0u8; 1]);
-        while byte != *b"\n" && line.len() < LONGEST_LINE {
-            self.stream.read_exact(&mut byte)?;
-            line.extend(byte);
+        let (mut line, mut ahead) = (Vec::new(), vec![0u8; 64 * 1024]);
+        while !line.ends_with(b"\n") && line.len() < LONGEST_LINE {
+            // Looked at first: what is read beyond the line would lose a descriptor that comes with it.
+            let seen = match recv(self.stream.as_raw_fd(), &mut ahead, MsgFlags::MSG_PEEK) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(nix::errno::Errno::EINTR) => continue,
+                seen => seen?,
+            };
+            let end = memchr::memchr(b'\n', &ahead[..seen]).map_or(seen, |end| end + 1);
+            self.stream.read_exact(&mut ahead[..end])?;
+            line.extend(&ahead[..end]);
         }
         Ok(serde_json::from_slice(&line)?)
     }

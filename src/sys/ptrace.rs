@@ -100,6 +100,22 @@ pub fn spare_interruption(_tid: i32) -> io::Result<()> {
     Ok(())
 }
 
+/// The general registers of `tid`, which stands still, in the order of `struct user_regs_struct` (<sys/user.h>).
+#[cfg(target_arch = "x86_64")]
+pub fn registers(tid: i32) -> io::Result<Vec<u64>> {
+    let r = nix::sys::ptrace::getregs(nix::unistd::Pid::from_raw(tid))?;
+    Ok(vec![
+        r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11, r.r10, r.r9, r.r8, r.rax, r.rcx, r.rdx, r.rsi, r.rdi,
+        r.orig_rax, r.rip, r.cs, r.eflags, r.rsp, r.ss, r.fs_base, r.gs_base, r.ds, r.es, r.fs, r.gs,
+    ])
+}
+
+/// Other machines: their registers are not read.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn registers(_tid: i32) -> io::Result<Vec<u64>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// The calls of signal(7) that return EINTR after a stop, with io_uring_enter, and those that do so on a socket
 /// with a timeout. All have done nothing yet when they return EINTR, so starting anew loses nothing.
 #[cfg(target_arch = "x86_64")]

@@ -7,6 +7,7 @@ mod common;
 mod content;
 mod dump;
 mod harness;
+mod heap;
 mod inspect_verdicts;
 mod nginx;
 mod permissions;

@@ -80,7 +80,7 @@ fn cautions_follow_from_the_facts() {
              visible",
             "who allocates was not sampled, this version cannot; follow the shape of the records to the code that \
              makes them",
-            "the heap was not walked, this version cannot tell lost memory from held; read growing as: lost or held",
+            "the heap was not walked, lost memory is not told from held; see leakscope heap for why, and read growing as: lost or held",
         ]
     );
     let mut content = records(0.9);

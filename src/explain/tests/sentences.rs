@@ -45,30 +45,30 @@ fn the_allocators_word_makes_it_a_leak_or_not() {
     let scene = Scene::heap(|at| 20.0 + 12.0 * at);
     let mut heap = HeapFacts { in_use: ByteCount::mib(130), free: ByteCount::mib(10), ..HeapFacts::default() };
     heap.unreachable_growth = Some(116 << 20);
-    let verdict = judge(&Facts { heap: Some(heap), ..scene.facts() });
+    let verdict = judge(&Facts { heap: Some(heap.clone()), ..scene.facts() });
     assert_eq!(verdict.kind, VerdictKind::Leak);
     assert_eq!(
         verdict.summary,
         "nginx worker 4242: heap grows +12.0 MiB/s; 97 % of the growth is in use yet nothing points to it"
     );
     heap.unreachable_growth = Some(0);
-    assert_eq!(judge(&Facts { heap: Some(heap), ..scene.facts() }).kind, VerdictKind::Growing);
+    assert_eq!(judge(&Facts { heap: Some(heap.clone()), ..scene.facts() }).kind, VerdictKind::Growing);
 }
 
 #[test]
 fn freed_memory_that_is_held_is_fragmentation() {
     let still = Scene::heap(|_| 1200.0);
     let heap = HeapFacts { in_use: ByteCount::mib(300), free: ByteCount::mib(900), ..HeapFacts::default() };
-    let verdict = judge(&Facts { heap: Some(heap), ..still.facts() });
+    let verdict = judge(&Facts { heap: Some(heap.clone()), ..still.facts() });
     assert_eq!((verdict.kind, verdict.confidence), (VerdictKind::Fragmentation, 0.75));
     assert_eq!(
         verdict.summary,
         "nginx worker 4242: heap holds 1.2 GiB, of which 300.0 MiB (25 %) is in use: freed memory is held, not leaked"
     );
     let growing = Scene::heap(|at| 1100.0 + at);
-    assert_eq!(judge(&Facts { heap: Some(heap), ..growing.facts() }).kind, VerdictKind::Fragmentation);
+    assert_eq!(judge(&Facts { heap: Some(heap.clone()), ..growing.facts() }).kind, VerdictKind::Fragmentation);
     let heap = HeapFacts { in_use_growth: Some(9 << 20), ..heap };
-    assert_eq!(judge(&Facts { heap: Some(heap), ..growing.facts() }).kind, VerdictKind::Growing);
+    assert_eq!(judge(&Facts { heap: Some(heap.clone()), ..growing.facts() }).kind, VerdictKind::Growing);
 }
 
 #[test]

@@ -143,6 +143,6 @@ fn bounded(label: &Label) -> String {
     }
 }
 
-fn as_text<S: Serializer>(label: &Label, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: Serializer>(label: &Label, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&bounded(label))
 }

@@ -25,7 +25,7 @@ pub struct Inspect {
     /// Who allocates it.
     pub allocations: Unmade,
     /// What the allocator thinks of it.
-    pub heap: Unmade,
+    pub heap: Option<HeapSummary>,
     /// The judgement.
     pub verdict: Option<Verdict>,
     /// Every caution on how this was made.
@@ -40,6 +40,31 @@ impl Serialize for Unmade {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_none()
     }
+}
+
+/// What the allocator thinks of its heap at the end of the watch; bytes are chunk sizes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct HeapSummary {
+    /// Whose heap.
+    pub allocator: Option<String>,
+    /// Whether the allocator's own counts are what was found.
+    pub exact: bool,
+    /// Handed out.
+    pub in_use_bytes: ByteCount,
+    /// The same in chunks.
+    pub in_use_chunks: u64,
+    /// Given back and held.
+    pub free_bytes: ByteCount,
+    /// The rests of arenas.
+    pub top_bytes: ByteCount,
+    /// Handed out, and nothing leads to it.
+    pub unreachable_bytes: ByteCount,
+    /// The same in chunks.
+    pub unreachable_chunks: u64,
+    /// Handed out, and probably nothing leads to it.
+    pub probably_unreachable_bytes: ByteCount,
+    /// The same in chunks.
+    pub probably_unreachable_chunks: u64,
 }
 
 /// A limit and how near it is.

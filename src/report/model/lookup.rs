@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use super::{Content, RegionRow, Snapshot, TargetRow, Totals};
+use super::{Content, Heap, RegionRow, Snapshot, TargetRow, Totals};
 use crate::units::{Addr, ByteCount, Rate, Span};
 
 /// The answer of `map`.
@@ -149,6 +149,8 @@ pub struct Diff {
     pub seconds: Option<f64>,
     /// What fills the later one, with growth since the earlier.
     pub content: Option<Content>,
+    /// The later heap with growth since the earlier; null where they are no cores, or have no heap that is known.
+    pub heap: Option<Box<Heap>>,
     /// Cautions.
     pub warnings: Vec<String>,
 }

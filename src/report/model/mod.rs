@@ -3,13 +3,19 @@
 //! never 0. Text of the target is raw here; writers escape it.
 
 mod content;
+mod heap;
+mod heap_rows;
 mod inspect;
 mod lookup;
 mod region;
 mod target;
 
 pub use content::{CompositionRow, Content, GroupRow, SampleRow};
-pub use inspect::{Growth, Inspect, LimitRow, Snapshot, Suspect, Unmade, Verdict};
+pub use heap::{
+    AllocatorRow, ArenaRow, CensusRowOut, ConsistencyRow, FreeRow, Heap, HeapGroupRow, HolderRow, InsideRowOut,
+    ReachRow, SizeRow, StepRow, TallyRow, WhyRow,
+};
+pub use inspect::{Growth, HeapSummary, Inspect, LimitRow, Snapshot, Suspect, Unmade, Verdict};
 pub use lookup::{CheckRow, Diff, Doctor, Dump, Hex, Map, Plan, ProcessRow, Scan, Stretch, Top, WayRow};
 pub use region::{RegionRow, Totals};
 pub use target::TargetRow;
@@ -36,6 +42,8 @@ pub enum Document {
     Scan(Scan),
     /// What grew between two files.
     Diff(Diff),
+    /// What the allocator holds, what of it is lost, who holds the rest.
+    Heap(Box<Heap>),
     /// Bytes with their addresses.
     Hex(Hex),
     /// What may be done, and what is missing for the rest.
@@ -53,6 +61,7 @@ impl Document {
             Document::Dump(_) | Document::Plan(_) => "dump",
             Document::Scan(_) => "scan",
             Document::Diff(_) => "diff",
+            Document::Heap(_) => "heap",
             Document::Hex(_) => "hex",
             Document::Doctor(_) => "doctor",
         }
@@ -68,6 +77,7 @@ impl Document {
             Document::Plan(plan) => &plan.warnings,
             Document::Scan(scan) => &scan.warnings,
             Document::Diff(diff) => &diff.warnings,
+            Document::Heap(heap) => &heap.warnings,
             Document::Hex(hex) => &hex.warnings,
             Document::Doctor(doctor) => &doctor.warnings,
         }
@@ -79,6 +89,7 @@ impl Document {
             Document::Inspect(inspect) | Document::Demo(inspect) => {
                 inspect.verdict.as_ref().is_some_and(Verdict::accuses)
             }
+            Document::Heap(heap) => heap.accuses(),
             _ => false,
         }
     }

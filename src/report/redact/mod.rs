@@ -9,7 +9,7 @@ mod tests;
 
 pub use mask::{argument, sample, value};
 
-use super::{Content, Diff, Document, GroupRow, Inspect, Scan, TargetRow};
+use super::{Content, Diff, Document, GroupRow, Heap, Inspect, Scan, TargetRow};
 use crate::scan::{GroupKind, Label, LabelPart, ScanResult};
 
 /// Values shorter than this are not searched for in sentences: they would hit common words.
@@ -26,7 +26,11 @@ pub fn document(document: &mut Document) {
             target.iter_mut().for_each(redact_target);
             redact_content(content.as_mut(), warnings);
         }
-        Document::Diff(Diff { content, warnings, .. }) => redact_content(content.as_mut(), warnings),
+        Document::Diff(Diff { content, heap, warnings, .. }) => {
+            heap.iter_mut().for_each(|heap| redact_heap(heap));
+            redact_content(content.as_mut(), warnings);
+        }
+        Document::Heap(heap) => redact_heap(heap),
         Document::Hex(hex) => {
             hex.target.iter_mut().for_each(redact_target);
             hex.find = None;
@@ -77,6 +81,16 @@ fn redact_inspect(inspect: &mut Inspect) {
         verdict.next = rest.collect();
     }
     inspect.warnings = sentences;
+}
+
+fn redact_heap(heap: &mut Heap) {
+    heap.target.iter_mut().for_each(redact_target);
+    for group in &mut heap.groups {
+        if let Some(kind) = group.text_kind {
+            group.label = label(kind, &group.label);
+        }
+        group.samples.iter_mut().for_each(|one| one.text = sample(&one.text));
+    }
 }
 
 fn redact_target(target: &mut TargetRow) {

@@ -4,7 +4,7 @@ use super::inspect::write_snapshot;
 use super::line::{Line, Paint};
 use super::page::Page;
 use super::table::{Align, Table};
-use super::{Style, bar, number, target};
+use super::{Style, bar, heap, number, target};
 use crate::report::{CompositionRow, Content, Diff, GroupRow, Scan};
 use crate::scan::GroupKind;
 use crate::units::{ByteCount, Rate};
@@ -48,6 +48,10 @@ pub fn write_diff(diff: &Diff, page: &mut Page) {
     if let Some(found) = &diff.content {
         page.blank();
         write(found, None, (usize::MAX, SAMPLED), page);
+    }
+    if let Some(walked) = &diff.heap {
+        page.blank();
+        heap::write_books(walked, page);
     }
 }
 

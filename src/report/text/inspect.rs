@@ -4,7 +4,7 @@ use super::line::{Line, Paint};
 use super::page::Page;
 use super::table::{Align, Table};
 use super::{bar, content, number, target};
-use crate::report::{Growth, Inspect, LimitRow, RegionRow, Snapshot, Verdict};
+use crate::report::{Growth, HeapSummary, Inspect, LimitRow, RegionRow, Snapshot, Verdict};
 use crate::units::{ByteCount, Rate};
 
 /// Regions shown; `map` shows all.
@@ -30,6 +30,9 @@ pub fn write(inspect: &Inspect, page: &mut Page) {
     }
     if let Some(limit) = &inspect.limits {
         write_limit(limit, page);
+    }
+    if let Some(heap) = &inspect.heap {
+        write_heap(heap, page);
     }
     if !inspect.regions.is_empty() {
         page.blank();
@@ -104,6 +107,20 @@ fn write_limit(limit: &LimitRow, page: &mut Page) {
     let amount = Line::of(Paint::Plain, format!("{usage} of {most}"));
     let facts = [gauge, Some(amount), left, Some(Line::of(Paint::Dim, kind_words(limit)))];
     page.field_facts(facts.into_iter().flatten(), page.dot());
+}
+
+fn write_heap(heap: &HeapSummary, page: &mut Page) {
+    page.begin_field("heap");
+    let plain = |text: String| Line::of(Paint::Plain, text);
+    let lost = match heap.unreachable_chunks {
+        0 => Line::of(Paint::Good, "nothing lost"),
+        chunks => {
+            Line::of(Paint::Bad, format!("{} lost in {}", heap.unreachable_bytes, number::counted(chunks, "chunk")))
+        }
+    };
+    let used = format!("{} in use in {}", heap.in_use_bytes, number::counted(heap.in_use_chunks, "chunk"));
+    let free = plain(format!("{} free", heap.free_bytes + heap.top_bytes));
+    page.field_facts([plain(used), free, lost], page.dot());
 }
 
 fn kind_words(limit: &LimitRow) -> String {

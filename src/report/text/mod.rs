@@ -5,6 +5,7 @@ mod bar;
 mod content;
 mod doctor;
 mod dump;
+mod heap;
 mod hex;
 mod inspect;
 mod line;
@@ -69,6 +70,7 @@ pub fn render(document: &Document, style: &Style) -> String {
         Document::Plan(plan) => dump::write_plan(plan, &mut page),
         Document::Scan(scan) => content::write_scan(scan, &mut page),
         Document::Diff(diff) => content::write_diff(diff, &mut page),
+        Document::Heap(heap) => heap::write(heap, &mut page),
         Document::Hex(hex) => hex::write(hex, &mut page),
         Document::Doctor(doctor) => doctor::write(doctor, &mut page),
     }

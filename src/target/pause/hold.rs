@@ -11,6 +11,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
 use super::refusal::Refusal;
+use crate::space::Thread;
 use crate::sys::ptrace::{self, Event};
 
 /// Threads standing still. Tracing belongs to the thread that called [`Hold::take`]: only it can let them go, and if
@@ -44,9 +45,18 @@ impl Hold {
         if hold.stopped.is_empty() { Err(Refusal::Gone) } else { Ok(hold) }
     }
 
+    /// How many threads stand still.
+    pub fn count(&self) -> usize {
+        self.stopped.len()
+    }
+
     /// The threads that stand still.
-    pub fn threads(&self) -> &[i32] {
-        &self.stopped
+    pub fn threads(&self) -> Vec<Thread> {
+        let thread = |id: &i32| {
+            let words = ptrace::registers(*id).ok().and_then(|words| Thread::from_words(*id, &words));
+            words.unwrap_or(Thread { id: *id, ..Thread::default() })
+        };
+        self.stopped.iter().map(thread).collect()
     }
 
     /// Lets all go and says how long they stood, first interrupt to last detach.

@@ -102,6 +102,16 @@ impl Nginx {
         get(self.port, path).unwrap_or_else(|| panic!("nginx does not answer {path}: {}", self.log()))
     }
 
+    /// So many requests whose heads never end: each holds its connection and itself open.
+    pub fn hold(&self, count: usize) -> Vec<TcpStream> {
+        let open = |_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("nginx takes a connection");
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: here\r\nX-Held: 1\r\n").expect("nginx reads");
+            stream
+        };
+        (0..count).map(open).collect()
+    }
+
     /// Asks for `path`, `rate` times a second.
     pub fn load(&self, path: &str, rate: f64) -> Load {
         let (ends, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));

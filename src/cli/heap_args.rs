@@ -1,0 +1,44 @@
+//! What can be typed after `heap`.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values;
+use crate::units::Addr;
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "The process is stopped once for the copy (about 0.2 ms per MiB); all else is done on the copy. Lost is what no
+register, stack or static variable leads to any more.
+
+Examples:
+  leakscope heap 4711
+  leakscope heap 4711 --for 5s          with growth between two walks
+  leakscope heap core.4711
+  leakscope heap 4711 --why 0x55d0c0a1f2a0"
+)]
+pub struct HeapArgs {
+    /// A core, or a process
+    #[arg(value_name = "FILE|TARGET")]
+    pub subject: OsString,
+    /// Groups at most
+    #[arg(long, short = 'n', value_name = "COUNT", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
+    pub top: u32,
+    /// Walk it twice, so far apart, and tell what grew
+    #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
+    pub window: Option<Duration>,
+    /// Tell who holds the chunk at this address
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
+    pub why: Option<Addr>,
+    /// Refuse where the process would stand still for longer
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub max_pause: Option<Duration>,
+    /// Read swapped-out pages too, which brings them back into the target's memory
+    #[arg(long)]
+    pub include_swapped: bool,
+    /// Exit with 10 where memory is lost
+    #[arg(long)]
+    pub exit_code: bool,
+}

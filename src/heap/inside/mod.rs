@@ -1,0 +1,42 @@
+//! Allocators inside the allocator: what they hand out lies inside chunks, or in memory that no chunk covers. Each in a file
+//! of its own, of one shape: memory in, rows out.
+
+mod luajit;
+mod nginx;
+
+use super::chunks::Chunks;
+use super::image::Image;
+use super::terrain::Terrain;
+use crate::units::{ByteCount, Span};
+
+/// Where such an allocator is looked for.
+pub(super) struct Site<'s, 'm> {
+    pub image: &'s Image<'m>,
+    pub terrain: &'s Terrain,
+    pub chunks: &'s Chunks,
+    /// Anonymous memory that is in no chunk and no stack.
+    pub opaque: &'s [Span],
+}
+
+/// One sort of thing that an allocator inside the allocator holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InsideRow {
+    /// Whose: `nginx`, `luajit`.
+    pub owner: &'static str,
+    /// What: `request pool`, `table {body,id}`; hostile text, not escaped.
+    pub what: String,
+    /// How many.
+    pub count: u64,
+    /// What they take.
+    pub bytes: ByteCount,
+    /// Of these, what is used; `None` where that is not told apart.
+    pub used: Option<ByteCount>,
+}
+
+/// All that is known of allocators inside the allocator, the largest first.
+pub(super) fn rows(site: &Site<'_, '_>) -> Vec<InsideRow> {
+    let mut rows = nginx::pools(site);
+    rows.extend(luajit::objects(site));
+    rows.sort_by(|left, right| right.bytes.cmp(&left.bytes).then_with(|| left.what.cmp(&right.what)));
+    rows
+}

@@ -1,0 +1,292 @@
+//! What is alive: a flood from the roots, breadth first, so that each chunk knows a shortest way back to a root.
+//!
+//! Every word counts as a pointer, into the middle of a chunk too, except those that equal a chunk's header: only
+//! malloc's own lists point there, and memory that was used again is full of such links. Later splits turn them into
+//! pointers to multiples of 16 inside chunks; what is reached through such alone is `MAYBE`.
+
+use std::collections::VecDeque;
+use std::hint::black_box;
+
+use super::chunks::{Chunks, HEADER, Region, UNIT, Use, mark};
+use super::glibc::Heaps;
+use super::image::{Image, WORD};
+use super::roots::{Ground, Root};
+use super::signature::Reader;
+use super::terrain::Terrain;
+use crate::units::Span;
+
+/// Nobody's parent, and no node.
+pub(super) const NOBODY: u32 = u32::MAX;
+/// Nodes whose memory is asked for together: the processor waits for all at once.
+const BATCH: usize = 16;
+
+/// Nodes are chunks, then opaque stretches, then roots.
+#[derive(Debug, Default)]
+pub(super) struct Flood {
+    /// Who was first to point to a node, by node.
+    parents: Vec<u32>,
+    chunks: usize,
+    opaque: usize,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Node {
+    Chunk(u32),
+    /// Index of an opaque stretch.
+    Opaque(usize),
+    /// Index of a root.
+    Root(usize),
+}
+
+impl Flood {
+    /// What node `index` is.
+    pub fn node(&self, index: u32) -> Node {
+        match index as usize {
+            chunk if chunk < self.chunks => Node::Chunk(index),
+            other if other < self.chunks + self.opaque => Node::Opaque(other - self.chunks),
+            root => Node::Root(root - self.chunks - self.opaque),
+        }
+    }
+
+    /// Who points to a node, `None` for roots and what nobody points to.
+    pub fn parent(&self, index: u32) -> Option<u32> {
+        self.parents.get(index as usize).copied().filter(|parent| *parent != NOBODY)
+    }
+}
+
+/// Marks what is alive among `heaps` and tells who points to it.
+pub(super) fn flood(image: &Image<'_>, terrain: &Terrain, heaps: &mut Heaps, ground: &Ground) -> Flood {
+    let chunks = &mut heaps.chunks;
+    let zones = zones(chunks, ground);
+    let (count, opaque) = (chunks.len(), ground.opaque.len());
+    let mut flood = Flooding {
+        image,
+        terrain,
+        ground,
+        zones,
+        last: 0,
+        parents: vec![NOBODY; count + opaque],
+        reached: vec![false; opaque],
+        queue: VecDeque::new(),
+        deferred: Vec::new(),
+        strict: true,
+        chunks,
+    };
+    for (index, root) in ground.roots.iter().enumerate() {
+        flood.start(root, (count + opaque + index) as u32);
+        // Globals first, then a thread's own: a way from a global says more than one from a stack.
+        let next = ground.roots.get(index + 1);
+        if next.is_none_or(|next| next.kind != root.kind) {
+            flood.run();
+        }
+    }
+    for word in &ground.exact {
+        flood.point(*word, NOBODY, true);
+    }
+    // What made no sense may hold pointers all the same; leaving them out would make up leaks.
+    let gaps: Vec<u32> =
+        flood.chunks.iter().map(|(_, chunk)| chunk).filter(|chunk| flood.chunks.use_of(*chunk) == Use::Gap).collect();
+    for gap in gaps {
+        flood.reach(gap, NOBODY);
+    }
+    flood.run();
+    flood.strict = false;
+    for (chunk, parent) in std::mem::take(&mut flood.deferred) {
+        flood.reach(chunk, parent);
+    }
+    flood.run();
+    let parents = flood.parents;
+    Flood { parents, chunks: count, opaque }
+}
+
+/// Marks unreachable chunks that other unreachable ones point to.
+pub(super) fn split_indirect(image: &Image<'_>, chunks: &mut Chunks) {
+    let lost: Vec<u32> = chunks.iter().map(|(_, chunk)| chunk).filter(|chunk| is_lost(chunks, *chunk)).collect();
+    for holder in lost {
+        for (_, word) in image.words(chunks.payload(holder)) {
+            let Some(region) = chunks.region_at(word) else { continue };
+            if is_header(region, word) {
+                continue;
+            }
+            let held =
+                word.checked_sub(HEADER).filter(|at| *at >= region.span.start.0).and_then(|at| region.holding(at));
+            if let Some(held) = held.filter(|held| *held != holder && is_lost(chunks, *held)) {
+                chunks.set(held, mark::INDIRECT);
+            }
+        }
+    }
+}
+
+/// Whether a chunk is in use and nothing alive points to it.
+pub(super) fn is_lost(chunks: &Chunks, chunk: u32) -> bool {
+    chunks.is_live(chunk) && !chunks.has(chunk, mark::REACHED | mark::MAYBE)
+}
+
+/// Whether only pointers into its middle lead to a chunk in use.
+pub(super) fn is_doubtful(chunks: &Chunks, chunk: u32) -> bool {
+    chunks.is_live(chunk) && chunks.has(chunk, mark::MAYBE) && !chunks.has(chunk, mark::REACHED)
+}
+
+#[inline]
+fn is_header(region: &Region, word: u64) -> bool {
+    word.is_multiple_of(UNIT) && region.begins(word)
+}
+
+/// Memory that words may point into, in order.
+struct Zone {
+    span: Span,
+    place: Place,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Region(usize),
+    Opaque(usize),
+}
+
+fn zones(chunks: &Chunks, ground: &Ground) -> Vec<Zone> {
+    let regions = chunks.regions.iter().enumerate().map(|(index, region)| (region.span, Place::Region(index)));
+    let opaque = ground.opaque.iter().enumerate().map(|(index, span)| (*span, Place::Opaque(index)));
+    let mut zones: Vec<Zone> = regions.chain(opaque).map(|(span, place)| Zone { span, place }).collect();
+    zones.sort_by_key(|zone| zone.span);
+    zones
+}
+
+struct Flooding<'f, 'm> {
+    image: &'f Image<'m>,
+    terrain: &'f Terrain,
+    ground: &'f Ground,
+    zones: Vec<Zone>,
+    /// Where the last word pointed.
+    last: usize,
+    parents: Vec<u32>,
+    reached: Vec<bool>,
+    queue: VecDeque<u32>,
+    /// Chunks that only a pointer into the middle leads to so far, and where from.
+    deferred: Vec<(u32, u32)>,
+    /// Whether such pointers wait.
+    strict: bool,
+    chunks: &'f mut Chunks,
+}
+
+impl Flooding<'_, '_> {
+    fn start(&mut self, root: &Root, node: u32) {
+        let image = self.image;
+        for (_, word) in image.words(root.span) {
+            self.point(word, node, false);
+        }
+        for word in &root.words {
+            self.point(*word, node, false);
+        }
+    }
+
+    fn run(&mut self) {
+        let image = self.image;
+        let mut batch: Vec<(u32, Span)> = Vec::with_capacity(BATCH);
+        while !self.queue.is_empty() {
+            while batch.len() < BATCH {
+                let Some(node) = self.queue.pop_front() else { break };
+                batch.push((node, self.memory(node)));
+            }
+            let touched = batch.iter().fold(0, |sum, (_, span)| sum ^ image.word(span.start.0).unwrap_or(0));
+            black_box(touched);
+            for (node, span) in batch.drain(..) {
+                for (_, word) in image.words(span) {
+                    self.point(word, node, false);
+                }
+            }
+        }
+    }
+
+    fn memory(&self, node: u32) -> Span {
+        match (node as usize).checked_sub(self.chunks.len()) {
+            None => self.chunks.payload(node),
+            Some(index) => self.ground.opaque.get(index).copied().unwrap_or_default(),
+        }
+    }
+
+    #[inline]
+    fn zone_of(&mut self, word: u64) -> Option<Place> {
+        let inside = |zone: &Zone| zone.span.start.0 <= word && word < zone.span.end.0;
+        if let Some(zone) = self.zones.get(self.last).filter(|zone| inside(zone)) {
+            return Some(zone.place);
+        }
+        let (first, last) = (self.zones.first()?, self.zones.last()?);
+        if word < first.span.start.0 || word >= last.span.end.0 {
+            return None;
+        }
+        let index = self.zones.partition_point(|zone| zone.span.end.0 <= word);
+        let zone = self.zones.get(index).filter(|zone| inside(zone))?;
+        self.last = index;
+        Some(zone.place)
+    }
+
+    /// `parent` has `word` in it; `exact` takes it for a pointer to a chunk's beginning wherever it points.
+    #[inline]
+    fn point(&mut self, word: u64, parent: u32, exact: bool) {
+        let Some(place) = self.zone_of(word) else { return };
+        let region = match place {
+            Place::Region(index) => &self.chunks.regions[index],
+            Place::Opaque(index) => return self.reach_opaque(index, parent),
+        };
+        if is_header(region, word) {
+            return;
+        }
+        let Some(at) = word.checked_sub(HEADER).filter(|at| *at >= region.span.start.0) else { return };
+        let Some(chunk) = region.holding(at) else { return };
+        if self.chunks.has(chunk, mark::REACHED) {
+            return;
+        }
+        let stale = at.is_multiple_of(UNIT) && !exact && !self.chunks.region_begins(place_index(place), at);
+        if stale && self.strict && !self.is_counted(word) {
+            if !self.chunks.has(chunk, mark::DEFERRED) {
+                self.chunks.set(chunk, mark::DEFERRED);
+                self.deferred.push((chunk, parent));
+            }
+            return;
+        }
+        self.reach(chunk, parent);
+    }
+
+    /// Whether an object of CPython begins at `addr`: those that hold others have a head of 16 bytes in front.
+    fn is_counted(&self, addr: u64) -> bool {
+        let reader = Reader { image: self.image, terrain: self.terrain, chunks: self.chunks };
+        let count = self.image.word(addr).filter(|count| (1..1 << 34).contains(count));
+        count.is_some() && self.image.word(addr + WORD).is_some_and(|kind| kind != 0 && reader.is_type(kind))
+    }
+
+    fn reach(&mut self, chunk: u32, parent: u32) {
+        if self.chunks.has(chunk, mark::REACHED | mark::MAYBE) || !self.chunks.is_reachable(chunk) {
+            return;
+        }
+        self.chunks.set(chunk, if self.strict { mark::REACHED } else { mark::MAYBE });
+        if let Some(known) = self.parents.get_mut(chunk as usize) {
+            *known = parent;
+        }
+        if self.chunks.has_content(chunk) {
+            self.queue.push_back(chunk);
+        }
+    }
+
+    fn reach_opaque(&mut self, index: usize, parent: u32) {
+        if let Some(reached) = self.reached.get_mut(index).filter(|reached| !**reached) {
+            *reached = true;
+            let node = self.chunks.len() + index;
+            self.parents[node] = parent;
+            self.queue.push_back(node as u32);
+        }
+    }
+}
+
+fn place_index(place: Place) -> usize {
+    match place {
+        Place::Region(index) | Place::Opaque(index) => index,
+    }
+}
+
+/// Where in the memory of a node a pointer to `target` stands.
+pub(super) fn place_of_pointer(image: &Image<'_>, memory: Span, target: Span) -> Option<u64> {
+    let mut words = image.words(memory);
+    words.find(|(_, word)| target.start.0 <= *word && *word < target.end.0).map(|(addr, _)| addr - addr % WORD)
+}

@@ -1,0 +1,194 @@
+//! A heap made by hand: malloc_state, malloc_par and chunks as each version of glibc lays them out.
+
+use crate::memory::FakeMemory;
+use crate::space::Thread;
+use crate::units::Addr;
+
+pub const DATA: u64 = 0x7000_0000_0000;
+pub const HEAP: u64 = 0x5555_0000_0000;
+pub const STACK: u64 = 0x7ff0_0000_0000;
+const DATA_SIZE: usize = 0x4000;
+const STACK_SIZE: usize = 0x1000;
+/// Where in the data malloc_state, malloc_par and the program's own variables are.
+const STATE: u64 = 0x100;
+const PARAMS: u64 = 0x1000;
+pub const GLOBALS: u64 = 0x2000;
+
+/// How a version lays things out.
+#[derive(Clone, Copy, Debug)]
+pub struct Version {
+    pub name: &'static str,
+    pub bins_at: u64,
+    pub attached: bool,
+    /// Whether links are mangled.
+    pub mangled: bool,
+    /// Bytes of a count and number of lists of a thread's cache; 0 where there is none. Free slots instead of counts.
+    pub cache: (u64, u64, bool),
+    /// Bytes from n_mmaps to mmapped_mem, and words from mmapped_mem to sbrk_base.
+    pub params: (u64, u64),
+}
+
+pub const VERSIONS: [Version; 7] = [
+    Version { name: "2.17", bins_at: 0x68, attached: false, mangled: false, cache: (0, 0, false), params: (16, 3) },
+    Version { name: "2.23", bins_at: 0x68, attached: true, mangled: false, cache: (0, 0, false), params: (16, 3) },
+    Version { name: "2.27", bins_at: 0x70, attached: true, mangled: false, cache: (1, 64, false), params: (16, 2) },
+    Version { name: "2.31", bins_at: 0x70, attached: true, mangled: false, cache: (2, 64, false), params: (16, 2) },
+    Version { name: "2.36", bins_at: 0x70, attached: true, mangled: true, cache: (2, 64, false), params: (20, 2) },
+    Version { name: "2.42", bins_at: 0x70, attached: true, mangled: true, cache: (2, 76, true), params: (20, 2) },
+    Version { name: "2.43", bins_at: 0x18, attached: true, mangled: true, cache: (2, 76, true), params: (20, 2) },
+];
+
+/// A heap under construction; chunks come one after the other.
+pub struct FakeHeap {
+    version: Version,
+    pub data: Vec<u8>,
+    pub heap: Vec<u8>,
+    pub stack: Vec<u8>,
+    /// Whether the chunk before the next one is in use.
+    before_is_live: bool,
+    binned: Vec<u64>,
+    /// Chunks freed into the cache or a fast bin.
+    quick: Vec<(u64, u64)>,
+}
+
+impl FakeHeap {
+    pub fn new(version: Version) -> FakeHeap {
+        let (data, stack) = (vec![0; DATA_SIZE], vec![0; STACK_SIZE]);
+        let (binned, quick) = (Vec::new(), Vec::new());
+        let mut heap = FakeHeap { version, data, heap: Vec::new(), stack, before_is_live: true, binned, quick };
+        let (count, lists, _) = version.cache;
+        if lists > 0 {
+            let table = heap.chunk((count * lists + lists * 8 + 24).next_multiple_of(16));
+            // Where a thread knows its cache from.
+            heap.put(DATA + GLOBALS - 8, table);
+        }
+        heap
+    }
+
+    /// A chunk in use of `size` bytes; where its content begins.
+    pub fn chunk(&mut self, size: u64) -> u64 {
+        let at = HEAP + self.heap.len() as u64;
+        let bits = u64::from(self.before_is_live);
+        self.heap.extend(0u64.to_le_bytes());
+        self.heap.extend((size | bits).to_le_bytes());
+        self.heap.resize(self.heap.len() + size as usize - 16, 0);
+        self.before_is_live = true;
+        at + 16
+    }
+
+    /// A chunk that was freed into a bin; never two in a row.
+    pub fn free(&mut self, size: u64) -> u64 {
+        let at = self.chunk(size);
+        self.binned.push(at - 16);
+        self.before_is_live = false;
+        at
+    }
+
+    /// A chunk that was freed into the thread's cache, or a fast bin where there is none.
+    pub fn quick(&mut self, size: u64) -> u64 {
+        let at = self.chunk(size);
+        self.quick.push((at, size));
+        at
+    }
+
+    /// Writes a word anywhere.
+    pub fn put(&mut self, at: u64, word: u64) {
+        let (memory, base) = match at {
+            at if at >= STACK => (&mut self.stack, STACK),
+            at if at >= DATA => (&mut self.data, DATA),
+            _ => (&mut self.heap, HEAP),
+        };
+        let offset = (at - base) as usize;
+        memory[offset..offset + 8].copy_from_slice(&word.to_le_bytes());
+    }
+
+    /// Lets a variable of the program, the `index`th, point at `to`.
+    pub fn global(&mut self, index: u64, to: u64) {
+        self.put(DATA + GLOBALS + index * 8, to);
+    }
+
+    /// The memory of the process, all lists linked and all totals set.
+    pub fn build(mut self) -> FakeMemory {
+        let top = HEAP + self.heap.len() as u64;
+        let size = (top + 0x1000).next_multiple_of(0x1000) - top;
+        self.chunk(size);
+        self.link_bins(top);
+        self.link_quick();
+        let system = self.heap.len() as u64;
+        self.write_state(system);
+        self.write_params();
+        let thread = Thread { id: 1, stack_pointer: Addr(STACK + 0x800), ..Thread::default() };
+        FakeMemory::new()
+            .with(HEAP, self.heap)
+            .with(DATA, self.data)
+            .named(DATA, "/lib/libc.so.6", "rw-p")
+            .with(STACK, self.stack)
+            .thread(thread)
+    }
+
+    fn bins(&self) -> u64 {
+        DATA + STATE + self.version.bins_at
+    }
+
+    fn link_bins(&mut self, top: u64) {
+        let bins = self.bins();
+        self.put(bins - 16, top);
+        for bin in 0..127 {
+            let head = bins + bin * 16 - 16;
+            self.put(head + 16, head);
+            self.put(head + 24, head);
+        }
+        // All in the first bin, in a ring.
+        let head = bins - 16;
+        let ring: Vec<u64> = [head].into_iter().chain(self.binned.clone()).collect();
+        for (index, at) in ring.iter().enumerate() {
+            self.put(at + 16, ring[(index + 1) % ring.len()]);
+            self.put(at + 24, ring[(index + ring.len() - 1) % ring.len()]);
+        }
+    }
+
+    fn link_quick(&mut self) {
+        let (count, lists, slots) = self.version.cache;
+        let table = HEAP + 16;
+        let entries = (count * lists).next_multiple_of(8);
+        let mut heads = vec![0u64; 64];
+        let mut lengths = vec![0u64; lists.max(64) as usize];
+        for (at, size) in self.quick.clone() {
+            let list = ((size - 32) / 16) as usize;
+            let lead = if lists > 0 { 0 } else { 16 };
+            let mangle = if self.version.mangled { at >> 12 } else { 0 };
+            self.put(at, heads[list] ^ mangle);
+            heads[list] = at - lead;
+            lengths[list] += 1;
+        }
+        let first = if lists > 0 { table + entries } else { self.bins() - 96 };
+        let shown = if lists > 0 { heads.len() } else { 10 };
+        for (list, head) in heads.iter().enumerate().take(shown) {
+            self.put(first + list as u64 * 8, *head);
+        }
+        for (list, length) in lengths.iter().enumerate().take(lists as usize) {
+            let value = if slots { 16 - length } else { *length };
+            let at = (table - HEAP) as usize + list * count as usize;
+            self.heap[at..at + count as usize].copy_from_slice(&value.to_le_bytes()[..count as usize]);
+        }
+    }
+
+    fn write_state(&mut self, system: u64) {
+        let next = self.bins() + 127 * 16 + 16;
+        self.put(next, DATA + STATE);
+        let mut at = next + 16;
+        if self.version.attached {
+            self.put(at, 1);
+            at += 8;
+        }
+        self.put(at, system);
+        self.put(at + 8, system);
+    }
+
+    fn write_params(&mut self) {
+        let (counts, words) = self.version.params;
+        let mapped = DATA + PARAMS + 64;
+        self.put(mapped - counts, 65536 << 32);
+        self.put(mapped + words * 8, HEAP);
+    }
+}

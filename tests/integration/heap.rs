@@ -1,0 +1,269 @@
+//! The heap against what programs know of their own: totals as mallinfo2 has them, chunks kept and lost, who holds what,
+//! growth, and the same from a core.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::common::nginx::Nginx;
+use crate::common::{Patient, assert_near, folder, heavy, leakscope, package, program, python, skip, wait_until};
+
+#[track_caller]
+fn heap(target: &str, options: &[&str]) -> Value {
+    let words = ["heap", target, "--json", "--top", "200"];
+    let value = leakscope(words.iter().chain(options)).run().json();
+    assert_eq!(value["command"], "heap");
+    value
+}
+
+#[track_caller]
+fn number(value: &Value, path: &str) -> u64 {
+    value.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {path} in {value:#}"))
+}
+
+/// Sum of `key` over the groups whose label has `word`.
+fn of_groups(value: &Value, word: &str, key: &str) -> u64 {
+    let groups = value["groups"].as_array().expect("groups");
+    let like = groups.iter().filter(|group| group["label"].as_str().unwrap_or("").contains(word));
+    like.map(|group| group[key].as_u64().unwrap_or(0)).sum()
+}
+
+#[track_caller]
+fn assert_exact(value: &Value) {
+    assert_eq!(value["consistency"]["verdict"], "exact", "{:#}", value["consistency"]);
+}
+
+/// What `heap_lost` says of its heap against what was found.
+#[track_caller]
+fn assert_true(value: &Value, patient: &Patient) {
+    assert_exact(value);
+    let arenas = value["arenas"].as_array().expect("arenas");
+    let system: u64 = arenas.iter().map(|arena| number(arena, "/system_bytes")).sum();
+    assert_eq!(system, patient.number("arena"));
+    assert_eq!(number(value, "/free/bins/chunks") + arenas.len() as u64, patient.number("ordblks"));
+    assert_eq!(number(value, "/free/fast_bins/chunks"), patient.number("smblks"));
+    assert_eq!(number(value, "/free/fast_bins/bytes"), patient.number("fsmblks"));
+    assert_eq!(number(value, "/mmapped/chunks"), patient.number("hblks"));
+    let free = number(value, "/free/bins/bytes") + number(value, "/free/fast_bins/bytes") + number(value, "/top/bytes");
+    assert_eq!(free, patient.number("fordblks"));
+    let lost = patient.number("lost");
+    let (found, bytes) = (number(value, "/reach/unreachable/chunks"), number(value, "/reach/unreachable/bytes"));
+    assert!(found <= lost && found as f64 >= lost as f64 * 0.999, "{found} of {lost} lost chunks were found");
+    assert_near("lost bytes", bytes as f64, patient.number("lost_bytes") as f64, 0.1);
+    let inner = found - number(value, "/reach/unreachable_directly/chunks");
+    assert_near("chunks lost by way of others", inner as f64, patient.number("inner") as f64, 0.1);
+    assert_eq!(of_groups(value, "kept_id", "unreachable_count"), 0, "what is kept was called lost");
+}
+
+#[test]
+fn totals_are_those_of_mallinfo2_and_what_is_lost_is_found() {
+    let patient = Patient::spawn("heap_lost", &["3", "8000"]);
+    let value = heap(&patient.target(), &[]);
+    assert_true(&value, &patient);
+    assert_eq!(of_groups(&value, "lost_id", "unreachable_count"), of_groups(&value, "lost_id", "count"));
+    let pause = value["snapshot"]["pause_ms"].as_f64();
+    assert!(pause.is_some_and(|pause| pause > 0.0), "{:#}", value["snapshot"]);
+}
+
+/// `heap_lost` compiled with `options`.
+fn compiled(options: &[&str], folder: &Path) -> Option<PathBuf> {
+    let out = folder.join("heap_lost");
+    let source = package().join("test-programs/heap_lost.c");
+    let built = Command::new("cc").args(["-O2", "-pthread"]).args(options).arg(source).arg("-o").arg(&out).output();
+    built.is_ok_and(|built| built.status.success()).then_some(out)
+}
+
+#[test]
+fn programs_without_symbols_and_without_libraries_are_walked_too() {
+    for options in [&["-s"][..], &["-static", "-s"], &["-static-pie", "-s"], &["-no-pie", "-s"]] {
+        let folder = folder();
+        let Some(program) = compiled(options, folder.path()) else {
+            skip(&format!("cc cannot link with {options:?} (apt-get install libc6-dev)"));
+            continue;
+        };
+        let patient = Patient::start("heap_lost", Command::new(program).args(["2", "4000"]));
+        assert_true(&heap(&patient.target(), &[]), &patient);
+    }
+}
+
+#[test]
+fn tunables_change_nothing() {
+    let tunables = [
+        "glibc.malloc.tcache_count=0",
+        "glibc.malloc.mxfast=0",
+        "glibc.malloc.perturb=85",
+        "glibc.malloc.mmap_threshold=65536",
+        "glibc.malloc.hugetlb=1",
+    ];
+    for tunable in tunables {
+        let program = crate::common::build::patient("heap_lost");
+        let patient =
+            Patient::start("heap_lost", Command::new(program).args(["2", "4000"]).env("GLIBC_TUNABLES", tunable));
+        assert_true(&heap(&patient.target(), &[]), &patient);
+    }
+}
+
+#[test]
+fn threads_that_share_an_arena_leave_stale_links() {
+    let program = crate::common::build::patient("heap_lost");
+    let mut command = Command::new(program);
+    let command = command.args(["2", "4000"]).env("GLIBC_TUNABLES", "glibc.malloc.arena_max=1");
+    let patient = Patient::start("heap_lost", command);
+    let value = heap(&patient.target(), &[]);
+    assert_exact(&value);
+    let found = number(&value, "/reach/unreachable/chunks") + number(&value, "/reach/probably_unreachable/chunks");
+    let lost = patient.number("lost");
+    assert!(found <= lost && found as f64 >= lost as f64 * 0.99, "{found} of {lost} lost chunks were found");
+}
+
+#[test]
+fn one_chunk_is_told_who_holds_it() {
+    let patient = Patient::spawn("heap_lost", &["1", "2000"]);
+    let value = heap(&patient.target(), &["--why", &patient.text("list_at")]);
+    assert_eq!(value["why"]["state"], "in-use", "{:#}", value["why"]);
+    assert_eq!(value["why"]["reach"], "reachable", "{:#}", value["why"]);
+    let path = value["why"]["path"].as_array().expect("a path");
+    assert_eq!(path[0]["what"], "heap_lost!list", "{path:#?}");
+    let middle = heap(&patient.target(), &["--why", &patient.text("middle_at")]);
+    assert_eq!(middle["why"]["reach"], "reachable", "{:#}", middle["why"]);
+    let text = leakscope(["heap", &patient.target()]).run().ok().stdout;
+    assert!(text.contains("exact: the allocator's own books balance"), "{text}");
+}
+
+#[test]
+fn a_core_says_the_same() {
+    let Some(gcore) = program("gcore") else { return skip("gcore is not installed (apt-get install gdb)") };
+    let (folder, patient) = (folder(), Patient::spawn("heap_lost", &["3", "4000"]));
+    let live = heap(&patient.target(), &[]);
+    let made = Command::new(gcore).arg("-o").arg(folder.path().join("core")).arg(patient.target()).output();
+    let made = made.expect("gcore starts");
+    let core = folder.path().join(format!("core.{}", patient.pid()));
+    // The debugger looked at more of it than we do.
+    patient.settle();
+    assert!(core.exists(), "{}", String::from_utf8_lossy(&made.stderr));
+    let recorded = heap(&core.to_string_lossy(), &[]);
+    assert_true(&recorded, &patient);
+    for part in ["allocator", "arenas", "in_use", "free", "top", "mmapped", "sizes", "consistency"] {
+        assert_eq!(recorded[part], live[part], "{part}");
+    }
+    for part in ["unreachable", "unreachable_directly", "probably_unreachable"] {
+        assert_eq!(recorded["reach"][part], live["reach"][part], "{part}");
+    }
+    assert_eq!(of_groups(&recorded, "lost_id", "count"), of_groups(&live, "lost_id", "count"));
+}
+
+#[test]
+fn growth_of_a_group_is_what_the_program_says() {
+    let patient = Patient::spawn("lost_beside_held", &["2M"]);
+    patient.tell("go");
+    let value = heap(&patient.target(), &["--for", "4s"]);
+    patient.tell("stop");
+    // Both records of a pair are made together.
+    let (count, bytes) = (patient.number("count") as f64, patient.number("bytes") as f64);
+    let per_second = (2 << 20) as f64 / (bytes / count) / 2.0;
+    let seconds = value["seconds"].as_f64().expect("seconds");
+    for word in ["lost_id", "held_id"] {
+        let grown = of_groups(&value, word, "growth_count") as f64;
+        assert_near(word, grown / seconds, per_second, 4.0);
+    }
+    let held = value["groups"].as_array().and_then(|groups| {
+        groups.iter().find(|group| group["label"].as_str().is_some_and(|label| label.contains("held_id")))
+    });
+    let by = &held.expect("a group")["held_by"][0];
+    assert!(by["path"].as_str().is_some_and(|path| path.starts_with("lost_beside_held!list")), "{by:#}");
+}
+
+#[test]
+fn of_two_that_grow_alike_the_lost_one_is_the_leak() {
+    let patient = Patient::spawn("lost_beside_held", &["4M"]);
+    patient.tell("go");
+    let value = leakscope(["inspect", &patient.target(), "--for", "4s", "--json"]).run().json();
+    assert_eq!(value["verdict"]["kind"], "leak", "{:#}", value["verdict"]);
+    let summary = value["verdict"]["summary"].as_str().unwrap_or("");
+    assert!(summary.contains("lost_id") && !summary.contains("held_id"), "{summary}");
+    let first = value["content"]["groups"][0]["label"].as_str().unwrap_or("");
+    assert!(first.contains("lost_id"), "{first}");
+    assert_eq!(value["heap"]["allocator"], "glibc", "{:#}", value["heap"]);
+    assert!(number(&value, "/heap/unreachable_chunks") > 2000, "{:#}", value["heap"]);
+}
+
+#[test]
+fn freed_memory_that_is_held_is_fragmentation() {
+    let patient = Patient::spawn("freed_held", &["60M"]);
+    let value = leakscope(["inspect", &patient.target(), "--for", "2s", "--json"]).run().json();
+    assert_eq!(value["verdict"]["kind"], "fragmentation", "{:#}", value["verdict"]);
+    let value = heap(&patient.target(), &[]);
+    assert_exact(&value);
+    assert!(number(&value, "/trimmable_bytes") > 50_000_000, "{:#}", value["free"]);
+}
+
+#[test]
+fn the_exit_code_tells_and_values_are_masked() {
+    let patient = Patient::spawn("heap_lost", &["1", "2000"]);
+    leakscope(["heap", &patient.target(), "--exit-code"]).run().code(10);
+    let steady = Patient::spawn("warm_cache", &[]);
+    leakscope(["heap", &steady.target(), "--exit-code"]).run().code(0);
+    let plain = leakscope(["heap", &patient.target()]).run().ok().stdout;
+    let masked = leakscope(["heap", &patient.target(), "--redact"]).run().ok().stdout;
+    assert!(plain.contains("\"session\":\"") && masked.contains("session"), "{masked}");
+    let session = plain.split("\"session\":\"").nth(1).and_then(|rest| rest.get(..8)).expect("a value");
+    assert!(!masked.contains(session), "{session} in {masked}");
+    let large = Patient::spawn("heap_lost", &["1", "60000"]);
+    leakscope(["heap", &large.target(), "--max-pause", "1ms"]).run().fails(1, &["stand still", "--max-pause"]);
+}
+
+#[test]
+fn programs_that_lose_nothing_are_not_accused() {
+    let _alone = heavy();
+    let patient = Patient::spawn("warm_cache", &[]);
+    let value = heap(&patient.target(), &[]);
+    assert_exact(&value);
+    assert_eq!(number(&value, "/reach/unreachable/chunks"), 0, "{:#}", value["reach"]);
+    match Nginx::start() {
+        Ok(nginx) => {
+            let value = heap(&nginx.worker().to_string(), &[]);
+            assert_exact(&value);
+            assert_eq!(number(&value, "/reach/unreachable/chunks"), 0, "nginx: {:#}", value["reach"]);
+        }
+        Err(missing) => skip(&missing),
+    }
+}
+
+#[test]
+fn pools_of_requests_held_open_are_counted() {
+    let nginx = match Nginx::start() {
+        Ok(nginx) => nginx,
+        Err(missing) => return skip(&missing),
+    };
+    let held = nginx.hold(100);
+    nginx.ask("/healthy");
+    let pools = || {
+        let value = heap(&nginx.worker().to_string(), &[]);
+        let rows = value["inside"].as_array().expect("rows").clone();
+        let of = |what: &str| rows.iter().find(|row| row["what"] == what).and_then(|row| row["count"].as_u64());
+        (of("request pool").unwrap_or(0), of("connection pool").unwrap_or(0))
+    };
+    let mut found = pools();
+    wait_until(Duration::from_secs(5), || {
+        found = pools();
+        found == (100, 100)
+    });
+    assert_eq!(found, (100, 100), "request and connection pools");
+    drop(held);
+}
+
+#[test]
+fn objects_of_python_are_counted_by_class() {
+    let python = match python::start("heap_objects", &[]) {
+        Ok(python) => python,
+        Err(missing) => return skip(&missing),
+    };
+    let value = heap(&python.target(), &[]);
+    assert_exact(&value);
+    assert_eq!(number(&value, "/reach/unreachable/chunks"), 0, "{:#}", value["reach"]);
+    let census = value["census"].as_array().expect("a census");
+    let of = census.iter().find(|row| row["class"] == "Session").and_then(|row| row["count"].as_u64());
+    assert_near("sessions", of.unwrap_or(0) as f64, python.number("sessions") as f64, 0.1);
+}
