@@ -20,4 +20,5 @@ pub mod stacks;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod target;
+pub mod trace;
 pub mod units;

@@ -2,7 +2,11 @@
 //! Knows system calls and their structs; leaves every decision to its callers.
 
 pub mod cpu;
+pub mod launch;
 pub mod pagemap_scan;
 pub mod pages;
+pub mod perf;
+pub mod perf_ring;
 pub mod pidfd;
 pub mod ptrace;
+pub mod syscall_stops;

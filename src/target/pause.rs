@@ -97,6 +97,20 @@ impl Drop for Pause<'_> {
     }
 }
 
+impl Target {
+    /// Why ptrace was refused, after it was.
+    pub fn trace_refusal(&self, action: &str) -> Error {
+        let tracer = self.status().map_or(0, |status| status.tracer_pid);
+        if tracer == 0 {
+            return self.failure(action, &io::Error::from_raw_os_error(libc::EPERM));
+        }
+        let reason = format!("process {tracer} traces it already");
+        Error::new(ErrorKind::NotPermitted, action, self.subject(), reason).with_hint(ONE_TRACER)
+    }
+}
+
+const ONE_TRACER: &str = "a process has one tracer at a time: end that debugger, strace or profiler and try again";
+
 /// The tracer's life: stop, say so, wait, let go. `released` ends when its other half is dropped.
 fn trace(
     tasks: std::fs::File,
@@ -122,8 +136,9 @@ fn refuse(target: &Target, refusal: Refusal) -> Error {
     let error = |kind, reason: String| Error::new(kind, "cannot stop", target.subject(), reason);
     match refusal {
         Refusal::Gone => error(ErrorKind::Gone, "the process ended".into()),
-        Refusal::Traced { by } => error(ErrorKind::NotPermitted, format!("process {by} traces it already"))
-            .with_hint("a process has one tracer at a time: end that debugger, strace or profiler and try again"),
+        Refusal::Traced { by } => {
+            error(ErrorKind::NotPermitted, format!("process {by} traces it already")).with_hint(ONE_TRACER)
+        }
         Refusal::Denied => target.failure("cannot stop", &io::Error::from_raw_os_error(libc::EPERM)),
         Refusal::Stuck { thread, state } => error(
             ErrorKind::Failed,
