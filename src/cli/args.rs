@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::trace::TraceArgs;
 use super::values;
 use crate::jobs::{MapOrder, MethodChoice, Part, TopOrder};
 use crate::units::{Addr, ByteCount, Span};
@@ -88,6 +89,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// What the kernel said when memory ran out, decoded and explained
     Oom(OomArgs),
+    /// Who grows a process: stacks, system calls, flame graphs
+    Trace(TraceArgs),
     /// Start a small leak and inspect it
     Demo(DemoArgs),
 }

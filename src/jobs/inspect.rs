@@ -8,7 +8,7 @@ use super::copying::{How, check_interrupted, scan_options, take, take_live};
 use super::observe::Observation;
 use super::scope::{Scope, held, sample};
 use super::subject::{hint_at_worker, open_one, spans_of};
-use super::{Context, Inspect, MethodChoice, Part, storing};
+use super::{Context, Inspect, MethodChoice, Part, allocations, storing};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{self, Facts, Notice, TimeToLimit, Worker};
@@ -57,7 +57,9 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
     let open = |mapping: &_| target.mapped_file(mapping);
     let names = Symbols::load(&start, &open);
     let mut scanner = Scanner::new(&start, Some(&names), scan_options(context));
-    let first = watch(target, request, &mut seen, &mut scanner, context)?;
+    let watching = || watch(target, request, &mut seen, &mut scanner, context);
+    let (first, allocations) = allocations::beside(target, watching)?;
+    notices.extend(allocations.notices());
     let map = seen.map();
     let growth = region_growth(&seen.looks);
     let choice = suspect(request.part, &map, &growth, target)?;
@@ -84,7 +86,8 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
         let suspect = suspect.map(|region| region.parts.clone()).unwrap_or_default();
         keep(target, folder, &suspect, snapshot, context)?;
     }
-    let findings = Findings { target, request, seen, map, growth, choice, content, between, snapshot, notices };
+    let findings =
+        Findings { target, request, seen, map, growth, choice, content, between, snapshot, allocations, notices };
     Ok(findings.answer(context))
 }
 
@@ -197,6 +200,7 @@ struct Findings<'a> {
     /// Between the two scans of content, where there were two.
     between: Option<Duration>,
     snapshot: Option<Snapshot>,
+    allocations: allocations::Seen,
     notices: Vec<Notice>,
 }
 
@@ -227,6 +231,7 @@ impl Findings<'_> {
                 .map(|choice| Suspect { region: choice.region, reason: choice.reason.to_string() }),
             snapshot: self.snapshot.take(),
             content: self.content.as_ref().map(|scan| Content::from_scan(scan, seconds).top(GROUPS)),
+            allocations: self.allocations.rows(),
             verdict: Some(report::Verdict {
                 kind: verdict.kind.to_string(),
                 confidence: verdict.confidence,
@@ -253,6 +258,7 @@ impl Findings<'_> {
             window: self.request.window,
             between: self.between,
             heap: None,
+            allocator: self.allocations.allocator(),
             worker: self.worker(),
         }
     }

@@ -1,5 +1,6 @@
 //! One file per command, readable aloud: what is asked of the rooms below and put into the answer.
 
+mod allocations;
 mod copying;
 pub mod demo;
 mod diff;
@@ -16,6 +17,7 @@ mod scope;
 mod storing;
 mod subject;
 mod top;
+mod trace;
 
 pub use request::*;
 
@@ -37,5 +39,6 @@ pub fn run(request: &Request, context: &Context) -> Result<Vec<Document>> {
         Request::Diff(request) => diff::run(request, context),
         Request::Hex(request) => hex::run(request, context),
         Request::Doctor(request) => doctor::run(request, context),
+        Request::Trace(request) => trace::run(request, context),
     }
 }

@@ -19,6 +19,7 @@ pub use dump::{DumpOptions, DumpResult, dump};
 pub use fake::FakeMemory;
 pub use live::{LiveMemory, StoppedMemory, WINDOW};
 pub use manifest::{Manifest, ManifestMapping, ManifestTarget, SCHEMA_VERSION};
+pub use output::Output;
 pub use recorded::RecordedMemory;
 pub use source::{Consistency, Coverage, MemorySource, ReadError};
 pub use stage::{CopyOptions, Method, Snapshot, StreamSummary, stage, stream};

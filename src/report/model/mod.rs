@@ -7,12 +7,14 @@ mod inspect;
 mod lookup;
 mod region;
 mod target;
+mod trace;
 
 pub use content::{CompositionRow, Content, GroupRow, SampleRow};
 pub use inspect::{Growth, Inspect, LimitRow, Snapshot, Suspect, Unmade, Verdict};
 pub use lookup::{CheckRow, Diff, Doctor, Dump, Hex, Map, ProcessRow, Scan, Stretch, Top};
 pub use region::{RegionRow, Totals};
 pub use target::TargetRow;
+pub use trace::{Allocations, CallRow, EventRow, FrameRow, StackRow, Trace};
 
 use serde::Serialize;
 
@@ -38,6 +40,8 @@ pub enum Document {
     Hex(Hex),
     /// What may be done, and what is missing for the rest.
     Doctor(Doctor),
+    /// Who grows it.
+    Trace(Box<Trace>),
 }
 
 impl Document {
@@ -53,6 +57,7 @@ impl Document {
             Document::Diff(_) => "diff",
             Document::Hex(_) => "hex",
             Document::Doctor(_) => "doctor",
+            Document::Trace(_) => "trace",
         }
     }
 
@@ -67,6 +72,7 @@ impl Document {
             Document::Diff(diff) => &diff.warnings,
             Document::Hex(hex) => &hex.warnings,
             Document::Doctor(doctor) => &doctor.warnings,
+            Document::Trace(trace) => &trace.warnings,
         }
     }
 

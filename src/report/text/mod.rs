@@ -16,6 +16,7 @@ mod page;
 mod table;
 mod target;
 mod top;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -70,6 +71,7 @@ pub fn render(document: &Document, style: &Style) -> String {
         Document::Diff(diff) => content::write_diff(diff, &mut page),
         Document::Hex(hex) => hex::write(hex, &mut page),
         Document::Doctor(doctor) => doctor::write(doctor, &mut page),
+        Document::Trace(trace) => trace::write(trace, &mut page),
     }
     page.finish()
 }
