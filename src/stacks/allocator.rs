@@ -65,7 +65,10 @@ const PREFIXES: [&str; 40] = [
 ];
 
 /// Functions of C libraries that are linked into a program.
-const NAMES: [&str; 38] = [
+const NAMES: [&str; 41] = [
+    "__malloc",
+    "__calloc",
+    "__realloc",
     "malloc",
     "calloc",
     "realloc",

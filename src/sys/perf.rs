@@ -10,12 +10,9 @@ use crate::units::Addr;
 /// What is counted and sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// PERF_COUNT_SW_PAGE_FAULTS, at about so many samples a second: the kernel adapts the period.
-    PageFaults {
-        /// Samples a second.
-        frequency: u64,
-    },
-    /// Every execution of the instruction at this address (PERF_TYPE_BREAKPOINT), through a debug register that belongs
+    /// PERF_COUNT_SW_PAGE_FAULTS.
+    PageFaults,
+    /// Executions of the instruction at this address (PERF_TYPE_BREAKPOINT), through a debug register that belongs
     /// to the descriptor.
     Execution {
         /// Where the instruction begins.
@@ -26,6 +23,8 @@ pub enum Event {
 /// How samples are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampling {
+    /// Every so many events one is sampled; at least 1.
+    pub period: u64,
     /// Bytes of stack copied, a multiple of 8 below 64 KiB.
     pub stack: u32,
     /// Faults the kernel takes on behalf of the user, such as read(2) into fresh pages, count too.
@@ -69,8 +68,9 @@ const TYPE_BREAKPOINT: u32 = 5;
 const SW_PAGE_FAULTS: u64 = 2;
 const BREAKPOINT_EXECUTE: u32 = 4;
 
-/// IP, TID, TIME, ADDR, PERIOD, REGS_USER and STACK_USER: `perf_ring` reads samples in this form.
-const SAMPLE_TYPE: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 8 | 1 << 12 | 1 << 13;
+/// IP, TID, TIME, ADDR, REGS_USER and STACK_USER: `perf_ring` reads samples in this form. Not PERIOD: with it the kernel
+/// samples every software event, whatever the period (perf_swevent_event in kernel/events/core.c, Linux 6.18).
+const SAMPLE_TYPE: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 13;
 /// The registers of arch/x86/include/uapi/asm/perf_regs.h without the segments but CS and SS.
 pub(super) const REGISTERS: u64 = 0x00ff_0fff;
 
@@ -78,7 +78,8 @@ const DISABLED: u64 = 1;
 const INHERIT: u64 = 1 << 1;
 const EXCLUDE_KERNEL: u64 = 1 << 5;
 const EXCLUDE_HYPERVISOR: u64 = 1 << 6;
-const FREQUENCY: u64 = 1 << 10;
+/// Records of code being mapped, in the form of PERF_RECORD_MMAP2.
+const MAPPINGS: u64 = 1 << 8 | 1 << 23;
 const ENABLE_ON_EXEC: u64 = 1 << 12;
 /// Linux 5.13: threads inherit, processes do not.
 const INHERIT_THREAD: u64 = 1 << 35;
@@ -110,6 +111,7 @@ impl Counter {
             size: if threads_only == 0 { 112 } else { size_of::<Attributes>() as u32 },
             sample_type: SAMPLE_TYPE,
             flags: DISABLED | INHERIT | EXCLUDE_HYPERVISOR,
+            sample_period: sampling.period.max(1),
             sample_regs_user: REGISTERS,
             sample_stack_user: sampling.stack,
             ..Attributes::default()
@@ -124,16 +126,14 @@ impl Counter {
             attributes.flags |= EXCLUDE_KERNEL;
         }
         match event {
-            Event::PageFaults { frequency } => {
+            Event::PageFaults => {
                 (attributes.kind, attributes.config) = (TYPE_SOFTWARE, SW_PAGE_FAULTS);
-                attributes.sample_period = frequency;
-                attributes.flags |= FREQUENCY;
+                attributes.flags |= MAPPINGS;
             }
             Event::Execution { at } => {
                 (attributes.kind, attributes.bp_type) = (TYPE_BREAKPOINT, BREAKPOINT_EXECUTE);
                 // The length of an execution breakpoint is that of a word.
                 (attributes.config1, attributes.config2) = (at.0, size_of::<libc::c_long>() as u64);
-                attributes.sample_period = 1;
             }
         }
         // SAFETY: `attributes` is a perf_event_attr of the length it names and outlives the call, which keeps no pointer.
@@ -153,6 +153,16 @@ impl Counter {
         let mut count = [0u8; 8];
         nix::unistd::read(&self.0, &mut count)?;
         Ok(u64::from_ne_bytes(count))
+    }
+
+    /// Samples every so many events from now on. Threads that exist already and inherited the event keep their period.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_period(&self, period: u64) -> io::Result<()> {
+        // SAFETY: the kernel reads one word, which outlives the call.
+        let answer = unsafe { libc::ioctl(self.0.as_raw_fd(), SET_PERIOD as _, &raw const period) };
+        if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
 
     /// Begins to count.
@@ -192,7 +202,8 @@ impl AsFd for Counter {
     }
 }
 
-/// PERF_EVENT_IOC_ENABLE, _DISABLE and _SET_OUTPUT.
+/// PERF_EVENT_IOC_ENABLE, _DISABLE, _PERIOD and _SET_OUTPUT.
 const ENABLE: libc::c_ulong = 0x2400;
 const DISABLE: libc::c_ulong = 0x2401;
+const SET_PERIOD: libc::c_ulong = 0x4008_2404;
 const SET_OUTPUT: libc::c_ulong = 0x2405;

@@ -9,7 +9,8 @@ use std::sync::atomic::{Ordering, fence};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::perf::{Counter, REGISTERS};
-use crate::units::Addr;
+use crate::space::{Mapping, Permissions};
+use crate::units::{Addr, ByteCount, Span};
 
 const PAGE: usize = 4096;
 /// Offsets of data_head and data_tail in struct perf_event_mmap_page.
@@ -18,6 +19,7 @@ const TAIL: usize = 1032;
 
 const RECORD_LOST: u32 = 2;
 const RECORD_SAMPLE: u32 = 9;
+const RECORD_MMAP2: u32 = 10;
 const HEADER: usize = 8;
 
 /// The user's registers, in the order of PERF_REG_X86_*: ax bx cx dx si di bp sp ip flags cs ss r8 … r15.
@@ -26,7 +28,7 @@ pub struct Registers(pub [u64; 20]);
 
 /// One sample. Everything in it was written by the kernel, the stack's bytes by the target.
 #[derive(Clone, Debug)]
-pub struct Sample<'r> {
+pub struct Sample {
     /// Its process, in our pid namespace.
     pub pid: i32,
     /// Its thread.
@@ -37,19 +39,19 @@ pub struct Sample<'r> {
     pub ip: Addr,
     /// What it touched.
     pub addr: Addr,
-    /// How many events this one stands for.
-    pub period: u64,
     /// `None` for a thread of a 32-bit program, or one without user registers.
     pub registers: Option<Box<Registers>>,
     /// From the stack pointer up.
-    pub stack: &'r [u8],
+    pub stack: Vec<u8>,
 }
 
 /// What comes out of a ring.
 #[derive(Clone, Debug)]
-pub enum Record<'r> {
+pub enum Record {
     /// A sample.
-    Sample(Sample<'r>),
+    Sample(Sample),
+    /// A process, in our pid namespace, mapped code.
+    Mapped(i32, Mapping),
     /// So many samples did not fit.
     Lost(u64),
 }
@@ -80,7 +82,7 @@ impl Ring {
     }
 
     /// Gives every record there is to `found` and frees its place.
-    pub fn drain(&mut self, found: &mut dyn FnMut(Record<'_>)) {
+    pub fn drain(&mut self, found: &mut dyn FnMut(Record)) {
         let head = self.word(HEAD);
         // The kernel's writes before data_head must be seen after it (perf_event_open(2), "data_head").
         fence(Ordering::Acquire);
@@ -135,7 +137,7 @@ impl Drop for Ring {
     }
 }
 
-fn record(kind: u32, body: &[u8]) -> Option<Record<'_>> {
+fn record(kind: u32, body: &[u8]) -> Option<Record> {
     let mut words = Words(body);
     match kind {
         RECORD_LOST => {
@@ -143,24 +145,45 @@ fn record(kind: u32, body: &[u8]) -> Option<Record<'_>> {
             Some(Record::Lost(words.next()?))
         }
         RECORD_SAMPLE => sample(&mut words).map(Record::Sample),
+        RECORD_MMAP2 => mapped(&mut words),
         _ => None,
     }
 }
 
 /// In the order of perf_event_open(2) for the sample type of `perf`.
-fn sample<'r>(words: &mut Words<'r>) -> Option<Sample<'r>> {
+fn sample(words: &mut Words<'_>) -> Option<Sample> {
     let ip = Addr(words.next()?);
     let threads = words.next()?;
-    let (time, addr, period) = (words.next()?, Addr(words.next()?), words.next()?);
+    let (time, addr) = (words.next()?, Addr(words.next()?));
     let registers = registers(words)?;
     let size = usize::try_from(words.next()?).ok()?;
-    let mut stack: &[u8] = &[];
+    let mut stack = Vec::new();
     if size > 0 {
-        stack = words.bytes(size)?;
+        let copied = words.bytes(size)?;
         let filled = usize::try_from(words.next()?).ok()?;
-        stack = stack.get(..filled.min(size))?;
+        stack.extend_from_slice(copied.get(..filled.min(size))?);
     }
-    Some(Sample { pid: threads as u32 as i32, tid: (threads >> 32) as i32, time, ip, addr, period, registers, stack })
+    Some(Sample { pid: threads as u32 as i32, tid: (threads >> 32) as i32, time, ip, addr, registers, stack })
+}
+
+/// PERF_RECORD_MMAP2: who, where, from which place of which file.
+fn mapped(words: &mut Words<'_>) -> Option<Record> {
+    const EXECUTE: u32 = 4;
+    let pid = words.next()? as u32 as i32;
+    let (start, length, offset) = (Addr(words.next()?), ByteCount(words.next()?), ByteCount(words.next()?));
+    let device = words.next()?;
+    let (inode, _generation, flags) = (words.next()?, words.next()?, words.next()?);
+    let execute = flags as u32 & EXECUTE != 0;
+    let end = memchr::memchr(0, words.0)?;
+    let mapping = Mapping {
+        span: Span::sized(start, length),
+        permissions: Permissions { read: true, execute, ..Permissions::default() },
+        offset,
+        device: (device as u32, (device >> 32) as u32),
+        inode,
+        name: String::from_utf8_lossy(&words.0[..end]).into_owned(),
+    };
+    Some(Record::Mapped(pid, mapping))
 }
 
 /// `Some(None)` where the sample has none of a 64-bit program.
@@ -201,9 +224,9 @@ mod tests {
 
     #[test]
     fn a_thread_that_touches_pages_is_sampled() {
-        let sampling = Sampling { stack: 8192, kernel: false, children: false, from_exec: false };
+        let sampling = Sampling { period: 3, stack: 8192, kernel: false, children: false, from_exec: false };
         let tid = nix::unistd::gettid().as_raw();
-        let open = |cpu| Counter::open(Event::PageFaults { frequency: 50_000 }, sampling, tid, cpu).ok();
+        let open = |cpu| Counter::open(Event::PageFaults, sampling, tid, cpu).ok();
         let cpus = std::thread::available_parallelism().unwrap().get() as i32;
         // Where perf is refused there is nothing to test.
         let counters: Vec<Counter> = (0..cpus).filter_map(open).collect();
@@ -224,14 +247,14 @@ mod tests {
             });
         }
         assert!(samples > 0);
-        assert!(counters.iter().map(|counter| counter.count().unwrap()).sum::<u64>() > 0);
+        assert!(counters.iter().map(|counter| counter.count().unwrap()).sum::<u64>() >= 3 * u64::from(samples));
     }
 
     #[test]
     fn records_that_make_no_sense_are_passed_over() {
         assert!(record(RECORD_SAMPLE, &[0; 20]).is_none());
         assert!(record(77, &[0; 200]).is_none());
-        let mut words = vec![0u64; 6];
+        let mut words = vec![0u64; 5];
         words.push(u64::MAX);
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         assert!(record(RECORD_SAMPLE, &bytes).is_none());

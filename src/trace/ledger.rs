@@ -10,6 +10,8 @@ use crate::space::spans::within;
 use crate::units::{Addr, ByteCount, Span};
 
 const PAGE: ByteCount = ByteCount(4096);
+/// How far an arena may have grown between two calls that were sampled.
+const UNSAMPLED: ByteCount = ByteCount::mib(1);
 /// Pages remembered; a watch of half an hour at a thousand samples a second fills it.
 const PAGES_LIMIT: usize = 2_000_000;
 
@@ -77,13 +79,15 @@ impl Ledger {
             }
             Change::Moved(from, to) => self.follow(from, to, stack),
             Change::Opened(span) => {
-                let parts: Vec<Span> = self.reserved.iter().map(|reserved| reserved.intersection(span)).collect();
-                let mut mapped = nothing;
-                for part in parts.into_iter().filter(|part| !part.is_empty()) {
-                    self.take(part);
-                    mapped += self.give(part, stack);
-                }
-                (mapped, nothing)
+                let reserved = self.reserved.iter_mut().find(|reserved| reserved.overlaps(span));
+                let Some(reserved) = reserved else { return (nothing, nothing) };
+                // Arenas grow from below: what lies between was opened too, by calls that were not sampled.
+                let below = span.start.since(reserved.start) <= UNSAMPLED;
+                let start = if below { reserved.start } else { span.start };
+                let opened = Span::new(start, span.end.min(reserved.end));
+                *reserved = Span::new(opened.end, reserved.end);
+                self.take(opened);
+                (self.give(opened, stack), nothing)
             }
         }
     }

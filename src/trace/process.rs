@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Deref;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use crate::target::{Target, path_of};
 use crate::units::{Addr, ByteCount, Span};
 
 /// The maps file is read again for code that is not known at most this often.
-const REFRESH: Duration = Duration::from_millis(200);
+const REFRESH: Duration = Duration::from_millis(50);
 /// Different stacks remembered; what comes beyond is counted under the innermost function alone.
 const STACKS_LIMIT: usize = 50_000;
 const HEAP: &str = "[heap]";
@@ -41,7 +42,7 @@ impl Deref for Subject<'_> {
 }
 
 pub(super) struct Process<'t> {
-    target: Subject<'t>,
+    target: Option<Subject<'t>>,
     modules: Modules,
     unwinder: Unwinder,
     ledger: Ledger,
@@ -54,10 +55,11 @@ pub(super) struct Process<'t> {
 
 impl<'t> Process<'t> {
     /// With `before_exec`, what is mapped now is about to go.
-    pub fn begin(target: Subject<'t>, before_exec: bool) -> Process<'t> {
-        let mappings = if before_exec { Vec::new() } else { target.mappings().unwrap_or_default() };
+    pub fn begin(target: Option<Subject<'t>>, before_exec: bool) -> Process<'t> {
+        let known = target.as_deref().filter(|_| !before_exec);
+        let mappings = known.and_then(|target| target.mappings().ok()).unwrap_or_default();
         let reserved = mappings.iter().filter(|mapping| mapping.permissions.is_none() && !mapping.has_file());
-        let held = if before_exec { Some(ByteCount::ZERO) } else { held(&target) };
+        let held = if before_exec { Some(ByteCount::ZERO) } else { target.as_deref().and_then(held) };
         Process {
             modules: Modules::new(&mappings),
             unwinder: Unwinder::default(),
@@ -76,7 +78,7 @@ impl<'t> Process<'t> {
         if !self.modules.contain(ip) && self.refreshed.elapsed() > REFRESH {
             self.refresh();
         }
-        let target = &self.target;
+        let target = self.target.as_deref();
         let open = |mapping: &Mapping| opened(target, mapping);
         let mut frames = match registers {
             Some(registers) => self.unwinder.unwind(registers, stack, &mut self.modules, &open),
@@ -93,9 +95,14 @@ impl<'t> Process<'t> {
     /// Looks for code that was mapped since.
     pub fn refresh(&mut self) {
         self.refreshed = Instant::now();
-        if let Ok(mappings) = self.target.mappings() {
+        if let Some(mappings) = self.target.as_deref().and_then(|target| target.mappings().ok()) {
             self.modules.update(&mappings);
         }
+    }
+
+    /// Takes up code that was mapped, as the kernel recorded it.
+    pub fn mapped(&mut self, mappings: &[Mapping]) {
+        self.modules.update(mappings);
     }
 
     pub fn touch(&mut self, at: Addr, weight: u64, stack: StackId) {
@@ -118,12 +125,12 @@ impl<'t> Process<'t> {
 
     /// By how much its private memory grew, `None` once it ended.
     pub fn growth(&self) -> Option<i64> {
-        Some(held(&self.target)?.signed_sub(self.held?))
+        Some(held(self.target.as_deref()?)?.signed_sub(self.held?))
     }
 
-    /// All stacks with what they did and what is left of it.
-    pub fn settle(&mut self, scale: f64) -> Vec<StackSum> {
-        let there = self.there();
+    /// All stacks with what they did and what is left of it: of a process that ended nothing, unless `all_ended`.
+    pub fn settle(&mut self, scale: f64, all_ended: bool) -> Vec<StackSum> {
+        let there = self.there().or((!all_ended).then(Vec::new));
         let sums = self.ledger.settle(there.as_deref(), scale);
         let mut stacks: Vec<(StackId, Vec<Addr>)> =
             self.stacks.iter().map(|(frames, id)| (*id, frames.clone())).collect();
@@ -143,7 +150,7 @@ impl<'t> Process<'t> {
     }
 
     fn frames(&mut self, stack: &[Addr]) -> Vec<Frame> {
-        let target = &self.target;
+        let target = self.target.as_deref();
         let symboliser = self.symboliser.get_or_insert_with(|| Symboliser::new(jit_names(target)));
         let open = |mapping: &Mapping| opened(target, mapping);
         symboliser.frames(stack, &mut self.modules, &open)
@@ -151,10 +158,11 @@ impl<'t> Process<'t> {
 
     /// Private memory that is there now, in memory or in swap; `None` once the process ended.
     fn there(&self) -> Option<Vec<Span>> {
-        let map = AddressMap { mappings: self.target.mappings().ok()?, regions: Vec::new() };
+        let target = self.target.as_deref()?;
+        let map = AddressMap { mappings: target.mappings().ok()?, regions: Vec::new() };
         let mut there = Vec::new();
         for mapping in map.mappings.iter().filter(|mapping| !mapping.permissions.shared && !mapping.has_file()) {
-            let residency = self.target.residency(mapping.span, &map).ok()?;
+            let residency = target.residency(mapping.span, &map).ok()?;
             there.extend(residency.present);
             there.extend(residency.swapped);
         }
@@ -162,10 +170,24 @@ impl<'t> Process<'t> {
     }
 }
 
-fn opened(target: &Target, mapping: &Mapping) -> io::Result<(File, PathBuf)> {
-    let file = target.mapped_file(mapping)?;
+/// The file behind code, of a process that ended by its path as we see it.
+fn opened(target: Option<&Target>, mapping: &Mapping) -> io::Result<(File, PathBuf)> {
+    let alive = target.ok_or(io::ErrorKind::NotFound.into()).and_then(|target| target.mapped_file(mapping));
+    let file = match alive {
+        Ok(file) => file,
+        Err(_) => of_path(mapping)?,
+    };
     let path = path_of(&file);
     Ok((file, path))
+}
+
+fn of_path(mapping: &Mapping) -> io::Result<File> {
+    let is_regular = std::fs::metadata(&mapping.name)?.is_file();
+    let file = File::open(is_regular.then_some(&mapping.name).ok_or(io::ErrorKind::InvalidInput)?)?;
+    if file.metadata()?.ino() != mapping.inode {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(file)
 }
 
 fn held(target: &Target) -> Option<ByteCount> {
@@ -173,6 +195,6 @@ fn held(target: &Target) -> Option<ByteCount> {
     Some(sample.anonymous + sample.swap)
 }
 
-fn jit_names(target: &Target) -> PerfMap {
-    target.perf_map().map(|text| PerfMap::parse(&text)).unwrap_or_default()
+fn jit_names(target: Option<&Target>) -> PerfMap {
+    target.and_then(|target| target.perf_map().ok()).map(|text| PerfMap::parse(&text)).unwrap_or_default()
 }

@@ -14,6 +14,7 @@ use self::tracing::{Refusal, Tracing};
 use super::result::Happening;
 use super::{Call, Method};
 use crate::error::{Error, ErrorKind, Result};
+use crate::space::Mapping;
 use crate::stacks::Registers;
 use crate::target::Target;
 use crate::units::ByteCount;
@@ -29,6 +30,8 @@ pub(super) struct Seen {
 pub(super) enum What {
     /// It is back from a call that changes its memory.
     Call { call: Call, registers: Box<Registers>, stack: Vec<u8>, reading: Option<(String, ByteCount)> },
+    /// Code was mapped, or another program begun.
+    Code(Vec<Mapping>),
     /// It did something with a file.
     File(Happening),
 }

@@ -20,12 +20,14 @@ use crate::target::{Target, path_of};
 use crate::units::{Addr, ByteCount};
 
 const TRACING: &str = "cannot trace";
-/// Samples a second and processor, at most.
-const FREQUENCY: u64 = 1000;
 /// Bytes of stack per sample.
-const SAMPLED_STACK: u32 = 16 * 1024;
-const BREAKPOINT_STACK: u32 = 32 * 1024;
-/// Rings are emptied this often: at 16 KiB a sample a 2 MiB ring holds 125.
+const SAMPLED_STACK: u32 = 8 * 1024;
+const BREAKPOINT_STACK: u32 = 16 * 1024;
+/// Of page faults, until their rate is known.
+const FIRST_PERIOD: u64 = 13;
+/// An arena of glibc grows by one mprotect a page: one of eight stands for those before it.
+const MPROTECT_PERIOD: u64 = 8;
+/// Rings are emptied this often.
 const NAP: Duration = Duration::from_millis(10);
 /// Single events kept.
 const LOG_LIMIT: usize = 100_000;
@@ -98,7 +100,7 @@ impl<'t> Tracer<'t> {
             if let Some(error) = refused.take() {
                 remark(&format!("{error}; trying {method} instead ({})", method.cost()));
             }
-            let process = Process::begin(Subject::Given(target), options.before_exec);
+            let process = Process::begin(Some(Subject::Given(target)), options.before_exec);
             match Means::begin(method, target, options) {
                 Ok(means) => {
                     let processes = HashMap::from([(target.pid(), process)]);
@@ -130,7 +132,9 @@ impl<'t> Tracer<'t> {
     /// Ends the watch and adds up.
     pub fn end(mut self) -> TraceResult {
         let watched = self.began.elapsed();
-        let growth = self.processes.values().map(Process::growth).sum::<Option<i64>>();
+        let own = self.processes.get(&self.target.pid()).and_then(Process::growth);
+        // What children had that ended is no growth of what is left.
+        let growth = own.map(|_| self.processes.values().filter_map(Process::growth).sum());
         let (method, counted) = match &mut self.means {
             Means::Perf(sampler) => (Method::Perf, sampler.end()),
             Means::Breakpoint(sampler, _) => (Method::Breakpoint, sampler.end()),
@@ -141,11 +145,11 @@ impl<'t> Tracer<'t> {
         };
         self.take_in();
         let scale = match method {
-            Method::Perf if self.books.stood_for > 0 => (counted as f64 / self.books.stood_for as f64).max(1.0),
+            Method::Perf if self.books.stood_for > 0 => counted as f64 / self.books.stood_for as f64,
             _ => 1.0,
         };
-        let log = self.log();
-        let stacks = merged(self.processes.values_mut().flat_map(|process| process.settle(scale)).collect());
+        let (log, ended) = (self.log(), growth.is_none());
+        let stacks = merged(self.processes.values_mut().flat_map(|process| process.settle(scale, ended)).collect());
         let Books { events, lost, calls, .. } = self.books;
         TraceResult {
             method,
@@ -177,8 +181,8 @@ impl<'t> Tracer<'t> {
         let (processes, books, options) = (&mut self.processes, &mut self.books, self.options);
         let mut desk = Desk { processes, books, options, at: self.began.elapsed() };
         match &mut self.means {
-            Means::Perf(sampler) => sampler.drain(&mut |record| desk.fault(record)),
-            Means::Breakpoint(sampler, sites) => sampler.drain(&mut |record| desk.breakpoint(record, sites)),
+            Means::Perf(sampler) => sampler.drain(&mut |record, period| desk.fault(record, period)),
+            Means::Breakpoint(sampler, sites) => sampler.drain(&mut |record, _| desk.breakpoint(record, sites)),
             Means::Syscall(syscalls) => {
                 let began = self.began;
                 for seen in syscalls.drain() {
@@ -205,35 +209,43 @@ impl<'t> Desk<'_, 't> {
             if !self.options.children {
                 return None;
             }
-            let child = Process::begin(Subject::Found(Box::new(Target::open(pid).ok()?)), false);
+            // One that is gone already is known by what was recorded of it.
+            let child = Target::open(pid).ok().map(|target| Subject::Found(Box::new(target)));
+            let child = Process::begin(child, false);
             self.processes.insert(pid, child);
         }
         self.processes.get_mut(&pid)
     }
 
-    fn fault(&mut self, record: Record<'_>) {
+    fn fault(&mut self, record: Record, period: u64) {
         let Some(sample) = self.sample(record) else { return };
-        self.books.stood_for += sample.period;
+        self.books.stood_for += period;
         let Some(process) = self.process(sample.pid) else { return };
         let registers = sample.registers.as_deref().map(registers);
-        let stack = process.stack(sample.ip, registers.as_ref(), sample.stack);
-        process.touch(sample.addr, sample.period, stack);
-        let mapped = ByteCount::kib(4 * sample.period);
+        let stack = process.stack(sample.ip, registers.as_ref(), &sample.stack);
+        process.touch(sample.addr, period, stack);
+        let mapped = ByteCount::kib(4 * period);
         self.keep((sample.pid, sample.tid), Happening::Touch, (mapped, ByteCount::ZERO), Some(stack));
     }
 
-    fn breakpoint(&mut self, record: Record<'_>, sites: &BTreeMap<Addr, MemoryCall>) {
+    fn breakpoint(&mut self, record: Record, sites: &BTreeMap<Addr, MemoryCall>) {
         let Some(sample) = self.sample(record) else { return };
         let (Some(call), Some(registers)) = (sites.get(&sample.ip), sample.registers.as_deref().map(registers)) else {
             return;
         };
-        self.call(sample.pid, sample.tid, Call::behind(*call, &registers), &registers, sample.stack, None);
+        self.call(sample.pid, sample.tid, Call::behind(*call, &registers), &registers, &sample.stack, None);
     }
 
-    fn sample<'r>(&mut self, record: Record<'r>) -> Option<Sample<'r>> {
+    fn sample(&mut self, record: Record) -> Option<Sample> {
         match record {
             Record::Lost(count) => {
                 self.books.lost += count;
+                None
+            }
+            Record::Mapped(pid, mapping) => {
+                if let Some(process) = self.process(pid) {
+                    process.mapped(&[mapping]);
+                }
                 None
             }
             Record::Sample(sample) => {
@@ -249,6 +261,11 @@ impl<'t> Desk<'_, 't> {
             What::Call { call, registers, stack, reading } => {
                 self.books.events += 1;
                 self.call(seen.pid, seen.tid, call, &registers, &stack, reading);
+            }
+            What::Code(mappings) => {
+                if let Some(process) = self.process(seen.pid) {
+                    process.mapped(&mappings);
+                }
             }
             What::File(happening) => {
                 self.keep((seen.pid, seen.tid), happening, Default::default(), None);
@@ -293,10 +310,11 @@ impl Means {
         let refused = |error: io::Error| refusal(method, target, &error);
         match method {
             Method::Perf => {
+                let from_exec = options.before_exec;
                 let sampling =
-                    Sampling { stack: SAMPLED_STACK, kernel: true, children, from_exec: options.before_exec };
-                let events = [perf::Event::PageFaults { frequency: FREQUENCY }];
-                Ok(Means::Perf(Sampler::open(&events, sampling, &threads).map_err(refused)?))
+                    Sampling { period: FIRST_PERIOD, stack: SAMPLED_STACK, kernel: true, children, from_exec };
+                let events = [(perf::Event::PageFaults, FIRST_PERIOD)];
+                Ok(Means::Perf(Sampler::open(&events, sampling, &threads, true).map_err(refused)?))
             }
             Method::Breakpoint if options.before_exec => {
                 let reason = "the addresses of a program that is not running yet are not known";
@@ -309,9 +327,12 @@ impl Means {
                     Ok((file, path))
                 };
                 let sites = sites(&target.mappings()?, target.identity().exe.as_deref(), &open).map_err(refused)?;
-                let sampling = Sampling { stack: BREAKPOINT_STACK, kernel: false, children, from_exec: false };
-                let events: Vec<perf::Event> = sites.keys().map(|at| perf::Event::Execution { at: *at }).collect();
-                Ok(Means::Breakpoint(Sampler::open(&events, sampling, &threads).map_err(refused)?, sites))
+                let period = |call: &MemoryCall| if *call == MemoryCall::Mprotect { MPROTECT_PERIOD } else { 1 };
+                let event = |(at, call): (&Addr, &MemoryCall)| (perf::Event::Execution { at: *at }, period(call));
+                let events: Vec<(perf::Event, u64)> = sites.iter().map(event).collect();
+                let sampling =
+                    Sampling { period: 1, stack: BREAKPOINT_STACK, kernel: false, children, from_exec: false };
+                Ok(Means::Breakpoint(Sampler::open(&events, sampling, &threads, false).map_err(refused)?, sites))
             }
             Method::Syscall => Ok(Means::Syscall(Syscalls::begin(target, children, options.files)?)),
         }

@@ -13,4 +13,5 @@ mod permissions;
 mod python;
 mod redis;
 mod safety;
+mod trace;
 mod traps;

@@ -119,6 +119,7 @@ impl Tracing {
                 if let Some(process) = self.processes.get_mut(&pid) {
                     process.memory = process.target.proc_file("mem").ok();
                 }
+                self.code(pid, tid);
                 stops::resume(tid, 0)
             }
             Stop::Trap => {
@@ -180,6 +181,14 @@ impl Tracing {
         }
     }
 
+    /// Tells what code there is, as the process may have ended when its stacks are looked at.
+    fn code(&mut self, pid: i32, tid: i32) {
+        let mappings = self.processes.get(&pid).and_then(|process| process.target.mappings().ok());
+        if let Some(mappings) = mappings {
+            let _ = self.send.send(Seen { when: Instant::now(), pid, tid, what: What::Code(mappings) });
+        }
+    }
+
     fn returned(&mut self, tid: i32, entered: Entered, result: u64) {
         let when = Instant::now();
         let pid = self.process_of(tid);
@@ -193,6 +202,10 @@ impl Tracing {
             }
             return;
         };
+        if maps_code(call, entered.arguments) {
+            self.code(pid, tid);
+        }
+        let Some(process) = self.processes.get(&pid) else { return };
         let Some(registers) = registers(tid) else { return };
         let mut reading = None;
         if let Some(files) = &mut self.files {
@@ -207,6 +220,13 @@ impl Tracing {
         let what = What::Call { call, registers: Box::new(registers), stack, reading };
         let _ = self.send.send(Seen { when, pid, tid, what });
     }
+}
+
+/// The dynamic linker at work.
+fn maps_code(call: MemoryCall, arguments: [u64; 6]) -> bool {
+    const PROT_EXEC: u64 = 4;
+    const MAP_ANONYMOUS: u64 = 0x20;
+    call == MemoryCall::Mmap && arguments[2] & PROT_EXEC != 0 && arguments[3] & MAP_ANONYMOUS == 0
 }
 
 fn registers(tid: i32) -> Option<Registers> {
