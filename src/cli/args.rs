@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::heap_args::HeapArgs;
 use super::method::SnapshotArgs;
+use super::trace::TraceArgs;
 use super::values;
 use crate::jobs::{MapOrder, Part, TopOrder};
 use crate::units::{Addr, ByteCount, Span};
@@ -92,6 +93,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// What the kernel said when memory ran out, decoded and explained
     Oom(OomArgs),
+    /// Who grows a process: stacks, system calls, flame graphs
+    Trace(TraceArgs),
     /// Start a small leak and inspect it
     Demo(DemoArgs),
 }

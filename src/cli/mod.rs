@@ -11,6 +11,7 @@ mod oom;
 mod plan;
 mod shorthand;
 mod surroundings;
+mod trace;
 mod values;
 
 #[cfg(test)]

@@ -189,6 +189,7 @@ fn request(command: Command, redact: bool) -> Result<Request> {
         Command::Hex(_) if redact => return Err(refuse_redaction("hex", "it shows bytes as they are")),
         Command::Hex(typed) => Request::Hex(hex(typed)?),
         Command::Oom(_) => return Err(usage("oom", "it has a plan of its own")),
+        Command::Trace(typed) => Request::Trace(super::trace::plan(typed)?),
         Command::Doctor(typed) => Request::Doctor(jobs::Doctor { selector: typed.target.map(one) }),
     })
 }
@@ -291,7 +292,8 @@ fn subject(typed: &OsStr, base: Option<crate::units::Addr>) -> Result<Subject> {
     }
 }
 
-fn usage(subject: &str, reason: impl std::fmt::Display) -> Error {
+/// A refusal of what was typed.
+pub fn usage(subject: &str, reason: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Usage, "cannot use", subject, reason)
 }
 

@@ -9,8 +9,8 @@ const SYMBOL_LIMIT: usize = 4096;
 /// Back references let a short symbol grow without end.
 const NAME_LIMIT: usize = 512;
 
-/// The name of a function or an object.
-pub(super) fn demangled(symbol: &str) -> String {
+/// The name of a function or an object, as its author wrote it in C++ or Rust; at most half a KiB.
+pub fn demangled(symbol: &str) -> String {
     if symbol.len() <= SYMBOL_LIMIT {
         if let Ok(rust) = rustc_demangle::try_demangle(symbol) {
             let mut name = Bounded::default();

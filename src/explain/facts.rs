@@ -36,6 +36,8 @@ pub struct Facts<'a> {
     pub between: Option<Duration>,
     /// What the allocator says, where its heap was walked.
     pub heap: Option<HeapFacts>,
+    /// Who allocates what grows, where stacks were sampled.
+    pub allocator: Option<Allocator>,
     /// For a master that only supervises, its largest worker.
     pub worker: Option<Worker>,
 }
@@ -56,6 +58,7 @@ impl Default for Facts<'_> {
             window: Duration::ZERO,
             between: None,
             heap: None,
+            allocator: None,
             worker: None,
         }
     }
@@ -76,6 +79,17 @@ pub struct HeapFacts {
     pub unreachable_growth: Option<i64>,
     /// What most of that is, such as `{user_id:int} records`; hostile text, not escaped.
     pub lost_in: Option<String>,
+}
+
+/// The function that most of the growth comes from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Allocator {
+    /// Its name; hostile text, not escaped.
+    pub function: String,
+    /// The file its code is from; hostile text, not escaped.
+    pub module: Option<String>,
+    /// Part of the growth, 0 to 1.
+    pub share: f64,
 }
 
 /// A worker of the process examined.

@@ -20,7 +20,7 @@ mod tests;
 
 pub use attribution::{Attribution, attribute};
 pub use evidence::Evidence;
-pub use facts::{Facts, HeapFacts, Worker};
+pub use facts::{Allocator, Facts, HeapFacts, Worker};
 pub use finding::{Finding, FindingKind, findings};
 pub use limit::{TimeToLimit, time_to_limit};
 pub use notice::{Notice, notices};

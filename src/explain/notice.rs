@@ -89,7 +89,26 @@ pub enum Notice {
         why: String,
     },
     /// Who allocates was not looked at.
-    AllocationsNotSampled,
+    AllocationsNotSampled {
+        /// Why not.
+        why: String,
+    },
+    /// The process ended while it was traced.
+    EndedWhileTraced,
+    /// Samples came faster than they could be kept.
+    SamplesLost {
+        /// So many.
+        lost: u64,
+        /// Those that stand for them.
+        kept: u64,
+    },
+    /// More events than are listed.
+    EventsCut {
+        /// Those listed.
+        kept: u64,
+    },
+    /// The target was stopped at every system call.
+    SlowTrace,
     /// The allocator's structures were not walked.
     HeapNotWalked,
     /// The process ended and another took its place.
@@ -141,7 +160,13 @@ impl Notice {
             Notice::ThirtyTwoBit => "the target is a 32-bit process, pointers in it are not recognised".into(),
             Notice::AlreadyStopped => "the target was stopped before and stays stopped, so it cannot grow now".into(),
             Notice::LimitsUnknown { why } => format!("no memory limit is known ({})", one_line(why, 120)),
-            Notice::AllocationsNotSampled => "who allocates was not sampled, this version cannot".into(),
+            Notice::AllocationsNotSampled { why } => format!("who allocates was not sampled ({})", one_line(why, 300)),
+            Notice::EndedWhileTraced => "the process ended, bytes are all it ever got and not what was left".into(),
+            Notice::SamplesLost { lost, kept } => {
+                format!("{} samples were lost, {} stand for them", thousands(*lost), thousands(*kept))
+            }
+            Notice::EventsCut { kept } => format!("only the first {} events are listed", thousands(*kept)),
+            Notice::SlowTrace => "the target was stopped at every system call, which slows it several times".into(),
             Notice::HeapNotWalked => "the heap was not walked, lost memory is not told from held".into(),
             Notice::Restarted { old, new } => format!("process {old} ended, {new} runs in its place"),
             Notice::OtherGrowth { what, rate } => format!("{} grows too, {rate}", one_line(what, 120)),
@@ -176,7 +201,13 @@ impl Notice {
             Notice::ThirtyTwoBit => "rely on text and records, not on objects".into(),
             Notice::AlreadyStopped => "continue it with kill -CONT and look again".into(),
             Notice::LimitsUnknown { .. } => "read growth without a deadline, or run where the cgroup is visible".into(),
-            Notice::AllocationsNotSampled => "follow the shape of the records to the code that makes them".into(),
+            Notice::AllocationsNotSampled { .. } => {
+                "follow the shape of the records to the code that makes them".into()
+            }
+            Notice::EndedWhileTraced => "compare stacks by what they got".into(),
+            Notice::SamplesLost { .. } => "shares hold, they are coarser".into(),
+            Notice::EventsCut { .. } => "look for a shorter time with --for; sums are of all".into(),
+            Notice::SlowTrace => "for a process that serves use --method perf or breakpoint".into(),
             Notice::HeapNotWalked => "see leakscope heap for why, and read growing as: lost or held".into(),
             Notice::Restarted { new, .. } => format!("look at the new one: leakscope {new}"),
             Notice::OtherGrowth { .. } => "see all regions with leakscope map".into(),
@@ -219,7 +250,6 @@ pub fn notices(facts: &Facts) -> Vec<Notice> {
     if facts.limit.is_none() {
         notices.push(Notice::LimitsUnknown { why: "none was found".into() });
     }
-    notices.push(Notice::AllocationsNotSampled);
     if facts.heap.is_none() {
         notices.push(Notice::HeapNotWalked);
     }

@@ -12,16 +12,22 @@ use crate::units::{ByteCount, Rate};
 
 /// Below this part of the growth, what was recognised is not the story.
 const WORTH_NAMING: f64 = 0.05;
+/// A function of less than this part of the growth is one of many.
+const MOSTLY_ALLOCATED: f64 = 0.4;
 /// Where less than this part of what grows is other than zero, no record explains the growth.
 const MOSTLY_ZEROS: f64 = 0.3;
 
 pub(super) fn sentence(facts: &Facts, judgement: &Judgement) -> String {
     let claims = match judgement.kind {
-        VerdictKind::Growing => vec![grows(judgement), content(facts, judgement)],
-        VerdictKind::Leak if names_the_lost(facts) => vec![grows(judgement), lost(facts, judgement)],
-        VerdictKind::Leak => vec![grows(judgement), lost(facts, judgement), content(facts, judgement)],
+        VerdictKind::Growing => vec![grows(judgement), content(facts, judgement), allocated(facts)],
+        VerdictKind::Leak if names_the_lost(facts) => {
+            vec![grows(judgement), lost(facts, judgement), allocated(facts)]
+        }
+        VerdictKind::Leak => {
+            vec![grows(judgement), lost(facts, judgement), content(facts, judgement), allocated(facts)]
+        }
         VerdictKind::Fragmentation => vec![fragmented(facts, judgement)],
-        VerdictKind::MappingLeak => vec![mappings(facts, judgement)],
+        VerdictKind::MappingLeak => vec![mappings(facts, judgement), allocated(facts)],
         VerdictKind::ThreadLeak => vec![threads(facts, judgement)],
         VerdictKind::SharedMemory => vec![shared(facts)],
         VerdictKind::Stable => return end(stable(facts, &judgement.held), facts),
@@ -88,6 +94,19 @@ fn content(facts: &Facts, judgement: &Judgement) -> String {
         return format!("{claim}, the rest is binary");
     }
     format!("{claim}, {} is recognised at all, the rest is binary", percent(found.recognised))
+}
+
+/// `allocated by enc_record (libcrypt_old.so)`; of less than most of the growth with its part.
+fn allocated(facts: &Facts) -> String {
+    let Some(allocator) = facts.allocator.as_ref().filter(|allocator| allocator.share >= MOSTLY_ALLOCATED) else {
+        return String::new();
+    };
+    let module = allocator.module.as_ref().map(|module| format!(" ({})", one_line(module, 64))).unwrap_or_default();
+    let function = one_line(&allocator.function, 96);
+    if allocator.share >= 0.8 {
+        return format!("allocated by {function}{module}");
+    }
+    format!("{} allocated by {function}{module}", percent(allocator.share))
 }
 
 fn lost(facts: &Facts, judgement: &Judgement) -> String {

@@ -9,7 +9,7 @@ use super::heap_walk::{self, Walk};
 use super::observe::Observation;
 use super::scope::{Scope, held, sample};
 use super::subject::{hint_at_worker, open_one, spans_of};
-use super::{Context, Inspect, MethodChoice, Part, storing};
+use super::{Context, Inspect, MethodChoice, Part, allocations, storing};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::{self, Facts, HeapFacts, Notice, TimeToLimit, Worker};
@@ -59,7 +59,9 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
     let open = |mapping: &_| target.mapped_file(mapping);
     let names = Symbols::load(&start, &open);
     let mut scanner = Scanner::new(&start, Some(&names), scan_options(context));
-    let first = watch(target, request, &mut seen, &mut scanner, context)?;
+    let watching = || watch(target, request, &mut seen, &mut scanner, context);
+    let (first, allocations) = allocations::beside(target, watching)?;
+    notices.extend(allocations.notices());
     let heap = heap_walk::last(target, request, context, heap_before.as_ref())?;
     let map = seen.map();
     let growth = region_growth(&seen.looks);
@@ -89,7 +91,20 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
         keep(target, folder, &suspect, snapshot, context)?;
     }
     let heaps = (heap_before, heap);
-    let findings = Findings { target, request, seen, map, growth, choice, content, between, snapshot, notices, heaps };
+    let findings = Findings {
+        target,
+        request,
+        seen,
+        map,
+        growth,
+        choice,
+        content,
+        between,
+        snapshot,
+        allocations,
+        notices,
+        heaps,
+    };
     Ok(findings.answer(context))
 }
 
@@ -202,6 +217,7 @@ struct Findings<'a> {
     /// Between the two scans of content, where there were two.
     between: Option<Duration>,
     snapshot: Option<Snapshot>,
+    allocations: allocations::Seen,
     notices: Vec<Notice>,
     /// Its heap when the watch began and when it ended.
     heaps: (Option<Walk>, Option<Walk>),
@@ -242,6 +258,7 @@ impl Findings<'_> {
                 .map(|choice| Suspect { region: choice.region, reason: choice.reason.to_string() }),
             snapshot: self.snapshot.take(),
             content: self.content.as_ref().map(|scan| Content::from_scan(scan, seconds).top(GROUPS)),
+            allocations: self.allocations.rows(),
             heap: self.heaps.1.as_ref().and_then(Walk::summary),
             verdict: Some(report::Verdict {
                 kind: verdict.kind.to_string(),
@@ -269,6 +286,7 @@ impl Findings<'_> {
             window: self.request.window,
             between: self.between,
             heap: self.heap_facts(redact),
+            allocator: self.allocations.allocator(),
             worker: self.worker(),
         }
     }

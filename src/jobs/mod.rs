@@ -1,5 +1,6 @@
 //! One file per command, readable aloud: what is asked of the rooms below and put into the answer.
 
+mod allocations;
 mod copying;
 pub mod demo;
 mod diff;
@@ -18,6 +19,7 @@ mod scope;
 mod storing;
 mod subject;
 mod top;
+mod trace;
 
 pub use request::*;
 
@@ -40,5 +42,6 @@ pub fn run(request: &Request, context: &Context) -> Result<Vec<Document>> {
         Request::Heap(request) => heap::run(request, context),
         Request::Hex(request) => hex::run(request, context),
         Request::Doctor(request) => doctor::run(request, context),
+        Request::Trace(request) => trace::run(request, context),
     }
 }

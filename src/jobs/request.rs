@@ -1,10 +1,12 @@
 //! What a job is asked to do, as plain values. `cli` makes them from what was typed; jobs know no terminal.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::progress::Progress;
 use crate::space::RegionKind;
+use crate::trace::Method;
 use crate::units::{Addr, ByteCount, Span};
 
 /// One command with all that was decided about it.
@@ -30,6 +32,8 @@ pub enum Request {
     Hex(Hex),
     /// What may be done, and what is missing for the rest.
     Doctor(Doctor),
+    /// Who grows it.
+    Trace(Trace),
 }
 
 /// What every job has around it.
@@ -259,6 +263,40 @@ pub struct Hex {
     pub length: ByteCount,
     /// Bytes to look for.
     pub find: Option<Vec<u8>>,
+}
+
+/// Whom to trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Traced {
+    /// A live process.
+    Target(Selector),
+    /// A command to be started, program first.
+    Command(Vec<OsString>),
+}
+
+/// `trace`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// Whom.
+    pub subject: Traced,
+    /// How long to watch; where not typed ten seconds, or until a command ends.
+    pub window: Option<Duration>,
+    /// How to see growth, where typed.
+    pub method: Option<Method>,
+    /// Watch processes that it forks too.
+    pub children: bool,
+    /// List single events.
+    pub events: bool,
+    /// See files that are opened and read as well.
+    pub all_calls: bool,
+    /// File for folded stacks.
+    pub folded: Option<PathBuf>,
+    /// File for a flame graph.
+    pub svg: Option<PathBuf>,
+    /// File for a pprof profile.
+    pub pprof: Option<PathBuf>,
+    /// Over existing files.
+    pub force: bool,
 }
 
 /// `doctor`.

@@ -28,6 +28,7 @@ pub use fake::FakeMemory;
 pub use ladder::{Method, Prediction, Wish, missing_in_child, predict, ways};
 pub use live::{LiveMemory, StoppedMemory, WINDOW};
 pub use manifest::{Manifest, ManifestMapping, ManifestTarget, SCHEMA_VERSION};
+pub use output::Output;
 pub use recorded::RecordedMemory;
 pub use source::{Consistency, Coverage, MemorySource, ReadError};
 pub use stage::{CopyOptions, Snapshot, StreamSummary, stage, stage_by, stage_chosen, stream};

@@ -11,7 +11,7 @@ use crate::units::ByteCount;
 
 /// A file in the making. Dropped before [`Output::keep`] it is removed.
 #[derive(Debug)]
-pub(super) struct Output {
+pub struct Output {
     file: File,
     /// Where it is to be in the end.
     path: PathBuf,
@@ -22,6 +22,9 @@ pub(super) struct Output {
 
 impl Output {
     /// Creates `path` for writing. With `force` a regular file of that name is replaced when all is done, in one step.
+    ///
+    /// # Errors
+    /// `Failed` where it exists already or the place does not take files, `NotPermitted`.
     pub fn create(path: &Path, force: bool) -> Result<Output> {
         let current = if force { replacement(path)? } else { path.to_path_buf() };
         let created = create_new(&current);
@@ -67,7 +70,8 @@ impl Output {
             .is_ok_and(|there| there.filesystem_type() == nix::sys::statfs::TMPFS_MAGIC)
     }
 
-    /// Fails where the disk has not `needed` bytes left.
+    /// # Errors
+    /// `Failed` where the disk has not `needed` bytes left.
     pub fn expect_room(&self, needed: ByteCount) -> Result<()> {
         // Some network file systems do not know; the writing will tell.
         let Ok(disk) = nix::sys::statvfs::fstatvfs(&self.file) else { return Ok(()) };
@@ -80,6 +84,9 @@ impl Output {
     }
 
     /// Leaves the file in its place for good.
+    ///
+    /// # Errors
+    /// The kernel's.
     pub fn keep(mut self) -> Result<()> {
         if self.current != self.path {
             fs::rename(&self.current, &self.path).map_err(|error| failure(&self.path, &error))?;

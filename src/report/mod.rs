@@ -6,6 +6,7 @@ pub mod escape;
 pub mod json;
 mod model;
 pub mod oom_model;
+pub mod pprof;
 pub mod redact;
 pub mod text;
 

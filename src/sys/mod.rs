@@ -7,8 +7,12 @@ pub mod gate;
 #[cfg(target_arch = "x86_64")]
 pub mod inject;
 pub mod lanes;
+pub mod launch;
 pub mod pagemap_scan;
 pub mod pages;
+pub mod perf;
+pub mod perf_ring;
 pub mod pidfd;
 pub mod ptrace;
+pub mod syscall_stops;
 pub mod userfaultfd;

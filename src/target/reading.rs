@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::Mode;
 
 use super::maps;
 use super::opening::Target;
+use super::roots::{Roots, whole_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::Mapping;
 
@@ -80,6 +82,40 @@ impl Target {
             OpenHow::new().flags(handle).resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
         reopen_regular(File::from(openat2(&root, path, how)?), Some(mapping.inode))
     }
+
+    /// What its descriptor `number` leads to: a path below its own root, `socket:[…]` and the like. Hostile text.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn descriptor(&self, number: i32) -> io::Result<String> {
+        let name = format!("fd/{number}");
+        Ok(nix::fcntl::readlinkat(self.directory(), name.as_str())?.to_string_lossy().into_owned())
+    }
+
+    /// What a just-in-time compiler in it told of its code: /tmp/perf-PID.map below its own root, by its pid in its own
+    /// namespace; cut at 16 MiB.
+    ///
+    /// # Errors
+    /// The kernel's; `NotFound` where it told nothing.
+    pub fn perf_map(&self) -> io::Result<String> {
+        let pid = self.status()?.namespace_pids.last().copied().unwrap_or(self.pid());
+        let handle = OFlag::O_PATH | OFlag::O_CLOEXEC;
+        let root = openat(self.directory(), "root", handle | OFlag::O_DIRECTORY, Mode::empty())?;
+        let how =
+            OpenHow::new().flags(handle).resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        let path = format!("tmp/perf-{pid}.map");
+        whole_text(reopen_regular(File::from(openat2(&root, path.as_str(), how)?), None)?)
+    }
+}
+
+/// kernel.perf_event_paranoid: what processes without CAP_PERFMON may watch with perf. `None` where it is not there.
+pub fn perf_paranoid() -> Option<i64> {
+    Roots::real().proc_text("sys/kernel/perf_event_paranoid").ok()?.trim().parse().ok()
+}
+
+/// A path that leads to `file` as long as it is open, for libraries that want to open files themselves.
+pub fn path_of(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
 /// Turns a mere handle on a file into a readable one. Opening a device or a pipe could change something, so that only
@@ -92,7 +128,7 @@ fn reopen_regular(handle: File, inode: Option<u64>) -> io::Result<File> {
     if inode.is_some_and(|inode| inode != metadata.ino()) {
         return Err(io::ErrorKind::NotFound.into());
     }
-    File::open(format!("/proc/self/fd/{}", handle.as_raw_fd()))
+    File::open(path_of(&handle))
 }
 
 #[cfg(test)]

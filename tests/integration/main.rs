@@ -15,4 +15,5 @@ mod python;
 mod redis;
 mod safety;
 mod snapshots;
+mod trace;
 mod traps;

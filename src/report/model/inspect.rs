@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{Content, RegionRow, TargetRow};
+use super::{Allocations, Content, RegionRow, TargetRow};
 use crate::units::{ByteCount, Rate};
 
 /// The answer of `inspect`.
@@ -23,7 +23,7 @@ pub struct Inspect {
     /// What fills it.
     pub content: Option<Content>,
     /// Who allocates it.
-    pub allocations: Unmade,
+    pub allocations: Option<Allocations>,
     /// What the allocator thinks of it.
     pub heap: Option<HeapSummary>,
     /// The judgement.

@@ -9,6 +9,7 @@ mod inspect;
 mod lookup;
 mod region;
 mod target;
+mod trace;
 
 pub use content::{CompositionRow, Content, GroupRow, SampleRow};
 pub use heap::{
@@ -19,6 +20,7 @@ pub use inspect::{Growth, HeapSummary, Inspect, LimitRow, Snapshot, Suspect, Unm
 pub use lookup::{CheckRow, Diff, Doctor, Dump, Hex, Map, Plan, ProcessRow, Scan, Stretch, Top, WayRow};
 pub use region::{RegionRow, Totals};
 pub use target::TargetRow;
+pub use trace::{Allocations, CallRow, EventRow, FrameRow, StackRow, Trace};
 
 use serde::Serialize;
 
@@ -48,6 +50,8 @@ pub enum Document {
     Hex(Hex),
     /// What may be done, and what is missing for the rest.
     Doctor(Doctor),
+    /// Who grows it.
+    Trace(Box<Trace>),
 }
 
 impl Document {
@@ -64,6 +68,7 @@ impl Document {
             Document::Heap(_) => "heap",
             Document::Hex(_) => "hex",
             Document::Doctor(_) => "doctor",
+            Document::Trace(_) => "trace",
         }
     }
 
@@ -80,6 +85,7 @@ impl Document {
             Document::Heap(heap) => &heap.warnings,
             Document::Hex(hex) => &hex.warnings,
             Document::Doctor(doctor) => &doctor.warnings,
+            Document::Trace(trace) => &trace.warnings,
         }
     }
 

@@ -37,6 +37,8 @@ pub fn document(document: &mut Document) {
             // Bytes have no shape that could stay; `cli` refuses the combination before it comes to this.
             hex.stretches.iter_mut().for_each(|stretch| stretch.bytes.fill(b'x'));
         }
+        // Stacks, calls and names of files hold no values.
+        Document::Trace(trace) => redact_target(&mut trace.target),
         Document::Doctor(doctor) => doctor.target.iter_mut().for_each(redact_target),
         Document::Top(_) => {}
     }

@@ -3,7 +3,7 @@
 use super::line::{Line, Paint};
 use super::page::Page;
 use super::table::{Align, Table};
-use super::{bar, content, number, target};
+use super::{bar, content, number, target, trace};
 use crate::report::{Growth, HeapSummary, Inspect, LimitRow, RegionRow, Snapshot, Verdict};
 use crate::units::{ByteCount, Rate};
 
@@ -11,6 +11,8 @@ use crate::units::{ByteCount, Rate};
 const REGIONS: usize = 6;
 /// Groups shown; `scan` shows more, `--json` all.
 const GROUPS: usize = 6;
+/// Stacks shown; `trace` shows more.
+const STACKS: usize = 2;
 /// Groups whose samples are shown.
 const SAMPLED: usize = 1;
 /// Pages narrower than this lose the columns that matter least.
@@ -47,6 +49,10 @@ pub fn write(inspect: &Inspect, page: &mut Page) {
             false => "all private memory".to_string(),
         });
         content::write(found, place.as_deref(), (GROUPS, SAMPLED), page);
+    }
+    if let Some(allocations) = inspect.allocations.as_ref().filter(|found| !found.stacks.is_empty()) {
+        page.blank();
+        trace::write_stacks(allocations, STACKS, page);
     }
     if let Some(snapshot) = &inspect.snapshot {
         page.blank();

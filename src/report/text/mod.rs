@@ -17,6 +17,7 @@ mod page;
 mod table;
 mod target;
 mod top;
+mod trace;
 
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,7 @@ pub fn render(document: &Document, style: &Style) -> String {
         Document::Heap(heap) => heap::write(heap, &mut page),
         Document::Hex(hex) => hex::write(hex, &mut page),
         Document::Doctor(doctor) => doctor::write(doctor, &mut page),
+        Document::Trace(trace) => trace::write(trace, &mut page),
     }
     page.finish()
 }

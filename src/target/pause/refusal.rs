@@ -34,13 +34,28 @@ impl From<io::Error> for Refusal {
     }
 }
 
+const ONE_TRACER: &str = "a process has one tracer at a time: end that debugger, strace or profiler and try again";
+
+impl Target {
+    /// Why ptrace was refused, after it was.
+    pub fn trace_refusal(&self, action: &str) -> Error {
+        let tracer = self.status().map_or(0, |status| status.tracer_pid);
+        if tracer == 0 {
+            return self.failure(action, &io::Error::from_raw_os_error(libc::EPERM));
+        }
+        let reason = format!("process {tracer} traces it already");
+        Error::new(ErrorKind::NotPermitted, action, self.subject(), reason).with_hint(ONE_TRACER)
+    }
+}
+
 /// The error that a person sees.
 pub(in crate::target) fn refuse(target: &Target, refusal: Refusal) -> Error {
     let error = |kind, reason: String| Error::new(kind, "cannot stop", target.subject(), reason);
     match refusal {
         Refusal::Gone => error(ErrorKind::Gone, "the process ended".into()),
-        Refusal::Traced { by } => error(ErrorKind::NotPermitted, format!("process {by} traces it already"))
-            .with_hint("a process has one tracer at a time: end that debugger, strace or profiler and try again"),
+        Refusal::Traced { by } => {
+            error(ErrorKind::NotPermitted, format!("process {by} traces it already")).with_hint(ONE_TRACER)
+        }
         Refusal::Denied => target.failure("cannot stop", &io::Error::from_raw_os_error(libc::EPERM)),
         Refusal::Stuck { thread, state } => error(
             ErrorKind::Failed,

@@ -1,0 +1,102 @@
+//! Which file each piece of code of an address space is from, and what of these files was read so far.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use super::OpenModule;
+use crate::elf::{CallFrames, build_id, call_frames};
+use crate::space::Mapping;
+use crate::units::{Addr, Span};
+
+/// The executable mappings of an address space. Files are opened when code in them is first met.
+#[derive(Debug, Default)]
+pub struct Modules {
+    code: Vec<Code>,
+}
+
+#[derive(Debug)]
+struct Code {
+    mapping: Mapping,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Unread,
+    /// Code without a file, or whose file cannot be had.
+    Nameless,
+    Read(Image),
+}
+
+/// One file as it is loaded.
+#[derive(Debug)]
+pub(super) struct Image {
+    /// Kept open, as `path` leads through it.
+    _file: File,
+    pub path: PathBuf,
+    pub bias: u64,
+    pub build_id: Option<String>,
+}
+
+impl Modules {
+    /// The code of an address space as `mappings` show it.
+    pub fn new(mappings: &[Mapping]) -> Modules {
+        let mut modules = Modules::default();
+        modules.update(mappings);
+        modules
+    }
+
+    /// Takes up code that was mapped meanwhile. What is gone stays known: stacks were taken while it was there.
+    pub fn update(&mut self, mappings: &[Mapping]) {
+        let executable = mappings.iter().filter(|mapping| mapping.permissions.execute);
+        for mapping in executable {
+            if self.code.iter().any(|code| code.mapping == *mapping) {
+                continue;
+            }
+            self.code.retain(|code| !code.mapping.span.overlaps(mapping.span));
+            self.code.push(Code { mapping: mapping.clone(), state: State::Unread });
+        }
+        self.code.sort_by_key(|code| code.mapping.span.start);
+    }
+
+    /// Whether there is code at `addr`.
+    pub fn contain(&self, addr: Addr) -> bool {
+        self.index(addr).is_some()
+    }
+
+    /// The name of the file that the code at `addr` is from, without its directories.
+    pub fn name(&self, addr: Addr) -> Option<&str> {
+        let name = &self.code[self.index(addr)?].mapping.name;
+        let name = name.strip_suffix(" (deleted)").unwrap_or(name);
+        name.rsplit('/').next().filter(|name| !name.is_empty())
+    }
+
+    /// The file behind `addr`, where it was read.
+    pub(super) fn image(&self, addr: Addr) -> Option<&Image> {
+        match &self.code[self.index(addr)?].state {
+            State::Read(image) => Some(image),
+            _ => None,
+        }
+    }
+
+    /// Reads the file behind `addr` where that was not tried yet; its tables of call frames are given out once, with
+    /// the addresses they are for.
+    pub(super) fn read(&mut self, addr: Addr, open: OpenModule<'_>) -> Option<(Span, CallFrames)> {
+        let index = self.index(addr)?;
+        let code = &mut self.code[index];
+        if !matches!(code.state, State::Unread) {
+            return None;
+        }
+        code.state = State::Nameless;
+        let (file, path) = open(&code.mapping).ok()?;
+        let frames = call_frames(&file, &code.mapping).ok()??;
+        let build_id = build_id(&file).ok().flatten();
+        code.state = State::Read(Image { _file: file, path, bias: frames.bias, build_id });
+        Some((code.mapping.span, frames))
+    }
+
+    fn index(&self, addr: Addr) -> Option<usize> {
+        let index = self.code.partition_point(|code| code.mapping.span.end <= addr);
+        self.code.get(index).filter(|code| code.mapping.span.contains(addr)).map(|_| index)
+    }
+}

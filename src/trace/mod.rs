@@ -1,0 +1,56 @@
+//! Who grows a process: growth as it happens, each event with the stack it came from, and a ledger of what is still
+//! there at the end. Three ways to see it, from light to heavy; wording is left to others.
+
+mod call;
+mod ledger;
+mod perf;
+mod process;
+mod result;
+mod sites;
+mod syscalls;
+#[cfg(test)]
+mod tests;
+mod tracer;
+
+pub use call::{Call, MemoryCall};
+pub use ledger::{Ledger, StackId, Sum};
+pub use result::{CallSum, Event, Happening, StackSum, TraceResult};
+pub use tracer::{Options, Tracer};
+
+use std::fmt;
+
+/// How growth is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Sampled page faults: the first touch of each page, whoever had it mapped and when. The target is never stopped.
+    /// Names who writes to new memory, not who asked for it.
+    Perf,
+    /// Debug registers behind the system calls of the C library's brk, mmap, mremap and mprotect, held by perf. The
+    /// target is never stopped and runs at full speed between; memory that was mapped earlier and is touched now is missed.
+    Breakpoint,
+    /// ptrace at every system call. Sees all and makes a busy process several times slower.
+    Syscall,
+}
+
+impl Method {
+    /// What it costs the target and what it misses, in one line.
+    pub fn cost(self) -> &'static str {
+        match self {
+            Method::Perf => "page faults sampled at up to 1000/s, a few µs each; names who first touches memory",
+            Method::Breakpoint => {
+                "a few µs for each brk, mmap, mremap and mprotect; misses touches of memory mapped before, and system calls that do not go through the C library"
+            }
+            Method::Syscall => "two stops for every system call: a busy server becomes several times slower",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Method::Perf => "perf",
+            Method::Breakpoint => "breakpoint",
+            Method::Syscall => "syscall",
+        })
+    }
+}
