@@ -106,6 +106,21 @@ fn tunables_change_nothing() {
 }
 
 #[test]
+fn a_main_arena_in_pieces_is_found_whole() {
+    for manner in ["foreign", "blocked"] {
+        let patient = Patient::spawn("heap_pieces", &[manner]);
+        let value = heap(&patient.target(), &[]);
+        assert_exact(&value);
+        assert_eq!(number(&value, "/arenas/0/system_bytes"), patient.number("arena"), "{manner}");
+        assert_eq!(number(&value, "/free/bins/chunks") + 1, patient.number("ordblks"), "{manner}");
+        let free = number(&value, "/free/bins/bytes") + number(&value, "/top/bytes");
+        assert_eq!(free + number(&value, "/free/fast_bins/bytes"), patient.number("fordblks"), "{manner}");
+        let (found, lost) = (number(&value, "/reach/unreachable/chunks"), patient.number("lost"));
+        assert!(found <= lost && found as f64 >= lost as f64 * 0.999, "{manner}: {found} of {lost}");
+    }
+}
+
+#[test]
 fn threads_that_share_an_arena_leave_stale_links() {
     let program = crate::common::build::patient("heap_lost");
     let mut command = Command::new(program);
