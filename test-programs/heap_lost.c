@@ -9,6 +9,7 @@ struct node { struct node *next; char text[40]; };
 static void **kept;
 static ulong_t records, kept_count, kept_bytes, lost_count, lost_bytes, inner_count, middle_count, list_count;
 static struct node *list;
+char *label_text; /* for a debugger to print */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t barrier;
 
@@ -96,6 +97,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 400; i += 2) free(gaps[i]);
     for (int i = 1; i < 400; i += 2) hold(gaps[i]);
     memset(gaps, 0, sizeof gaps);
+    hold(label_text = strcpy((char *)malloc(40), "a text to be found"));
     pthread_barrier_wait(&barrier);
     scrub();
     tell = tell_heap;

@@ -179,7 +179,13 @@ pub(super) fn head(reader: &Reader<'_, '_>, names: Option<&dyn PlaceNames>, key:
 fn sample(image: &Image<'_>, payload: Span, is_text: bool) -> Sample {
     let bytes = image.bytes(payload.start.0, payload.size().0.min(SAMPLE_BYTES));
     let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let text = bytes.get(..end).unwrap_or_default();
+    // A record in a list begins behind its link.
+    let lead = if is_text && bytes.first().is_some_and(|byte| *byte != b'{') {
+        [8, 16].into_iter().find(|at| bytes.get(*at) == Some(&b'{')).unwrap_or(0)
+    } else {
+        0
+    };
+    let text = bytes.get(lead.min(end)..end).unwrap_or_default();
     let printable = memchr::memchr(0, text).unwrap_or(text.len());
     let text = if is_text { String::from_utf8_lossy(&text[..printable]).into_owned() } else { hex(text) };
     Sample { address: payload.start, text }

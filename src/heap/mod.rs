@@ -15,6 +15,7 @@ mod names;
 mod reach;
 mod roots;
 mod signature;
+mod stale;
 mod terrain;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use super::glibc::Heaps;
 use super::image::{Image, WORD};
 use super::roots::{Ground, Root};
 use super::signature::Reader;
+use super::stale::{self, Stale};
 use super::terrain::Terrain;
 use crate::units::Span;
 
@@ -57,12 +58,14 @@ impl Flood {
 
 /// Marks what is alive among `heaps` and tells who points to it.
 pub(super) fn flood(image: &Image<'_>, terrain: &Terrain, heaps: &mut Heaps, ground: &Ground) -> Flood {
+    let states = heaps.states();
     let chunks = &mut heaps.chunks;
     let zones = zones(chunks, ground);
     let (count, opaque) = (chunks.len(), ground.opaque.len());
     let mut flood = Flooding {
         image,
         terrain,
+        states,
         ground,
         zones,
         last: 0,
@@ -82,7 +85,7 @@ pub(super) fn flood(image: &Image<'_>, terrain: &Terrain, heaps: &mut Heaps, gro
         }
     }
     for word in &ground.exact {
-        flood.point(*word, NOBODY, true);
+        flood.point(Word { word: *word, ..Word::default() }, NOBODY, true);
     }
     // What made no sense may hold pointers all the same; leaving them out would make up leaks.
     let gaps: Vec<u32> =
@@ -133,6 +136,14 @@ fn is_header(region: &Region, word: u64) -> bool {
     word.is_multiple_of(UNIT) && region.begins(word)
 }
 
+/// A word, and where it stands in memory from where on; zero for what is in no chunk.
+#[derive(Clone, Copy, Default)]
+struct Word {
+    word: u64,
+    addr: u64,
+    start: u64,
+}
+
 /// Memory that words may point into, in order.
 struct Zone {
     span: Span,
@@ -153,9 +164,11 @@ fn zones(chunks: &Chunks, ground: &Ground) -> Vec<Zone> {
     zones
 }
 
-struct Flooding<'f, 'm> {
-    image: &'f Image<'m>,
+pub(super) struct Flooding<'f, 'm> {
+    pub image: &'f Image<'m>,
     terrain: &'f Terrain,
+    /// Each malloc_state.
+    states: Vec<Span>,
     ground: &'f Ground,
     zones: Vec<Zone>,
     /// Where the last word pointed.
@@ -174,10 +187,10 @@ impl Flooding<'_, '_> {
     fn start(&mut self, root: &Root, node: u32) {
         let image = self.image;
         for (_, word) in image.words(root.span) {
-            self.point(word, node, false);
+            self.point(Word { word, ..Word::default() }, node, false);
         }
         for word in &root.words {
-            self.point(*word, node, false);
+            self.point(Word { word: *word, ..Word::default() }, node, false);
         }
     }
 
@@ -192,8 +205,8 @@ impl Flooding<'_, '_> {
             let touched = batch.iter().fold(0, |sum, (_, span)| sum ^ image.word(span.start.0).unwrap_or(0));
             black_box(touched);
             for (node, span) in batch.drain(..) {
-                for (_, word) in image.words(span) {
-                    self.point(word, node, false);
+                for (addr, word) in image.words(span) {
+                    self.point(Word { word, addr, start: span.start.0 }, node, false);
                 }
             }
         }
@@ -222,9 +235,10 @@ impl Flooding<'_, '_> {
         Some(zone.place)
     }
 
-    /// `parent` has `word` in it; `exact` takes it for a pointer to a chunk's beginning wherever it points.
+    /// `parent` has `from` in it; `exact` takes it for a pointer to a chunk's beginning wherever it points.
     #[inline]
-    fn point(&mut self, word: u64, parent: u32, exact: bool) {
+    fn point(&mut self, from: Word, parent: u32, exact: bool) {
+        let word = from.word;
         let Some(place) = self.zone_of(word) else { return };
         let region = match place {
             Place::Region(index) => &self.chunks.regions[index],
@@ -238,8 +252,13 @@ impl Flooding<'_, '_> {
         if self.chunks.has(chunk, mark::REACHED) {
             return;
         }
-        let stale = at.is_multiple_of(UNIT) && !exact && !self.chunks.region_begins(place_index(place), at);
-        if stale && self.strict && !self.is_counted(word) {
+        let aligned = at.is_multiple_of(UNIT) && !exact;
+        let left = if aligned && from.addr != 0 { stale::look(self, from.addr, from.start) } else { Stale::No };
+        if left == Stale::Surely {
+            return;
+        }
+        let inside = aligned && !self.chunks.region_begins(place_index(place), at) && !self.is_counted(word);
+        if self.strict && (inside || left == Stale::Likely) {
             if !self.chunks.has(chunk, mark::DEFERRED) {
                 self.chunks.set(chunk, mark::DEFERRED);
                 self.deferred.push((chunk, parent));
@@ -247,6 +266,16 @@ impl Flooding<'_, '_> {
             return;
         }
         self.reach(chunk, parent);
+    }
+
+    /// Whether `addr` lies in a heap or in a module, where links of bins lead.
+    pub fn is_heap_or_data(&self, addr: u64) -> bool {
+        self.chunks.region_at(addr).is_some() || super::terrain::holding(&self.terrain.data, addr).is_some()
+    }
+
+    /// Whether `addr` lies in a malloc_state.
+    pub fn is_bin(&self, addr: u64) -> bool {
+        super::terrain::holding(&self.states, addr).is_some()
     }
 
     /// Whether an object of CPython begins at `addr`: those that hold others have a head of 16 bytes in front.

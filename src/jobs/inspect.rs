@@ -62,7 +62,6 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
     let watching = || watch(target, request, &mut seen, &mut scanner, context);
     let (first, allocations) = allocations::beside(target, watching)?;
     notices.extend(allocations.notices());
-    let heap = heap_walk::last(target, request, context, heap_before.as_ref())?;
     let map = seen.map();
     let growth = region_growth(&seen.looks);
     let choice = suspect(request.part, &map, &growth, target)?;
@@ -85,6 +84,7 @@ pub fn examine(target: &Target, request: &Inspect, context: &Context) -> Result<
         snapshot = Some(taken.snapshot);
         content = Some(scanner.finish());
     }
+    let heap = heap_walk::last(target, request, context, heap_before.as_ref())?;
     if let (Some(folder), Some(snapshot)) = (&request.dump_dir, &mut snapshot) {
         let suspect = choice.as_ref().and_then(|choice| map.regions.get(choice.region));
         let suspect = suspect.map(|region| region.parts.clone()).unwrap_or_default();

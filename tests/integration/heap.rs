@@ -106,6 +106,21 @@ fn tunables_change_nothing() {
 }
 
 #[test]
+fn a_main_arena_in_pieces_is_found_whole() {
+    for manner in ["foreign", "blocked"] {
+        let patient = Patient::spawn("heap_pieces", &[manner]);
+        let value = heap(&patient.target(), &[]);
+        assert_exact(&value);
+        assert_eq!(number(&value, "/arenas/0/system_bytes"), patient.number("arena"), "{manner}");
+        assert_eq!(number(&value, "/free/bins/chunks") + 1, patient.number("ordblks"), "{manner}");
+        let free = number(&value, "/free/bins/bytes") + number(&value, "/top/bytes");
+        assert_eq!(free + number(&value, "/free/fast_bins/bytes"), patient.number("fordblks"), "{manner}");
+        let (found, lost) = (number(&value, "/reach/unreachable/chunks"), patient.number("lost"));
+        assert!(found <= lost && found as f64 >= lost as f64 * 0.999, "{manner}: {found} of {lost}");
+    }
+}
+
+#[test]
 fn threads_that_share_an_arena_leave_stale_links() {
     let program = crate::common::build::patient("heap_lost");
     let mut command = Command::new(program);
@@ -266,4 +281,61 @@ fn objects_of_python_are_counted_by_class() {
     let census = value["census"].as_array().expect("a census");
     let of = census.iter().find(|row| row["class"] == "Session").and_then(|row| row["count"].as_u64());
     assert_near("sessions", of.unwrap_or(0) as f64, python.number("sessions") as f64, 0.1);
+}
+
+#[test]
+fn under_churn_most_is_surely_lost_and_nearly_all_probably() {
+    let patient = Patient::spawn("churn", &["100"]);
+    // What thirty seconds at a hundred ticks do.
+    patient.tell("more 3000");
+    let value = heap(&patient.target(), &[]);
+    assert_exact(&value);
+    let lost = patient.number("lost") as f64;
+    let sure = of_groups(&value, "lost_user", "unreachable_count") as f64;
+    let probably = of_groups(&value, "lost_user", "probably_unreachable_count") as f64;
+    assert!(sure >= 0.75 * lost, "{sure} of {lost} surely");
+    assert!(sure + probably >= 0.99 * lost, "{sure} surely and {probably} probably of {lost}");
+    assert!(sure <= lost, "{sure} of {lost}");
+}
+
+#[test]
+fn a_core_of_ours_opens_in_a_debugger_and_says_the_same() {
+    let Some(gdb) = program("gdb") else { return skip("gdb is not installed (apt-get install gdb)") };
+    let (folder, patient) = (folder(), Patient::spawn("heap_lost", &["3", "4000"]));
+    let core = folder.path().join("core");
+    let written = leakscope(["dump", &patient.target(), "--format", "core", "--json", "-o"]).arg(&core).run().json();
+    assert_eq!(written["format"], "core");
+    patient.assert_unharmed();
+    let recorded = heap(&core.to_string_lossy(), &[]);
+    assert_true(&recorded, &patient);
+    let live = heap(&patient.target(), &[]);
+    for part in ["allocator", "arenas", "in_use", "free", "top", "mmapped", "consistency"] {
+        assert_eq!(recorded[part], live[part], "{part}");
+    }
+    let exe = crate::common::build::patient("heap_lost");
+    let commands = ["info threads", "bt", "info auxv", "info proc mappings", "p records", "x/s label_text"];
+    let mut gdb = Command::new(gdb);
+    gdb.args(["-nx", "-batch"]).arg(exe).arg(&core);
+    commands.iter().for_each(|command| _ = gdb.args(["-ex", command]));
+    let said = gdb.output().expect("gdb starts");
+    let (said, errors) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    let lines = |word: &str| said.lines().filter(|line| line.contains(word)).count();
+    assert!(lines("LWP") >= 4 && lines("pause") >= 3, "no threads: {said}\n{errors}");
+    assert!(lines(" in main ") >= 1 || lines(" main (") >= 1, "no backtrace: {said}\n{errors}");
+    assert!(lines("AT_PHDR") >= 1 && lines("heap_lost") >= 3, "no notes: {said}\n{errors}");
+    assert!(lines("$1 = 4000") == 1 && lines("a text to be found") == 1, "no memory: {said}\n{errors}");
+}
+
+#[test]
+fn two_cores_tell_what_grew() {
+    let (folder, patient) = (folder(), Patient::spawn("lost_beside_held", &["2M"]));
+    let paths = [folder.path().join("core.1"), folder.path().join("core.2")];
+    for path in &paths {
+        leakscope(["dump", &patient.target(), "--format", "core", "-o"]).arg(path).run().ok();
+        patient.tell("more 5000");
+    }
+    let value = leakscope(["diff", "--json"]).arg(&paths[0]).arg(&paths[1]).run().json();
+    assert_eq!(of_groups(&value["heap"], "lost_id", "growth_count"), 5000, "{:#}", value["heap"]["groups"]);
+    assert_eq!(of_groups(&value["heap"], "held_id", "growth_count"), 5000, "{:#}", value["heap"]["groups"]);
+    assert_eq!(value["heap"]["consistency"]["verdict"], "exact");
 }

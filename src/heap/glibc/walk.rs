@@ -12,6 +12,8 @@ const PROOF: u32 = 24;
 const SMALLEST: u64 = 32;
 /// Size of an end mark.
 const FENCE: u64 = 16;
+/// Two end marks, and before them what was left of a top too small to be a chunk (sysmalloc).
+const MOST_FENCES: u32 = 3;
 
 const IN_USE_BEFORE: u64 = 1;
 const MAPPED: u64 = 2;
@@ -96,7 +98,8 @@ impl Walker<'_, '_> {
                 Step::Chunk { next, .. } if fences == 0 => now = next,
                 Step::Fence { next, .. } => {
                     (now, fences) = (next, fences + 1);
-                    if fences == 2 {
+                    let more = matches!(self.step(now, end), Step::Fence { .. }) && fences < MOST_FENCES;
+                    if fences >= 2 && !more {
                         return Some(now);
                     }
                 }
@@ -124,7 +127,7 @@ impl Walker<'_, '_> {
                     chunks.push(at, if at == self.top { Use::Top } else { Use::Live });
                     (at, fences) = (next, 0);
                 }
-                Step::Fence { next, before_is_live } if fences < 2 => {
+                Step::Fence { next, before_is_live } if fences < MOST_FENCES => {
                     if !before_is_live && fences == 0 && !is_first {
                         chunks.correct_last(Use::Free);
                     }
@@ -132,9 +135,9 @@ impl Walker<'_, '_> {
                     (at, fences) = (next, fences + 1);
                 }
                 _ => {
-                    let found = self.found_again(at, end, fences == 2);
+                    let found = self.found_again(at, end, fences >= 2);
                     let bytes = ByteCount(found - at);
-                    if fences == 2 {
+                    if fences >= 2 {
                         skipped.foreign += bytes;
                     } else {
                         skipped.places += 1;

@@ -66,6 +66,24 @@ fn what_is_lost_is_split_and_what_is_doubtful_is_said() {
 }
 
 #[test]
+fn links_left_behind_in_memory_used_again_count_for_nothing() {
+    let mut heap = FakeHeap::new(VERSIONS[4]);
+    let (kept, lost, likely) = (heap.chunk(256), heap.chunk(64), heap.chunk(80));
+    heap.global(0, kept);
+    // A chunk of 96 bytes was free here: its size, two links, and its size again where it ended.
+    for (offset, word) in [(40, 97), (48, lost), (56, kept), (32 + 96, 96)] {
+        heap.put(kept + offset, word);
+    }
+    // The same without the end.
+    for (offset, word) in [(168, 49), (176, likely), (184, kept)] {
+        heap.put(kept + offset, word);
+    }
+    let reach = walked(&heap.build()).reach.unwrap();
+    assert_eq!((reach.lost.count, reach.lost.bytes), (1, ByteCount(64)));
+    assert_eq!((reach.doubtful.count, reach.doubtful.bytes), (1, ByteCount(80)));
+}
+
+#[test]
 fn chunks_alike_are_one_group_with_its_holder() {
     let mut heap = FakeHeap::new(VERSIONS[4]);
     let table = heap.chunk(1024);
