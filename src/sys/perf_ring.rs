@@ -175,13 +175,15 @@ fn mapped(words: &mut Words<'_>) -> Option<Record> {
     let (inode, _generation, flags) = (words.next()?, words.next()?, words.next()?);
     let execute = flags as u32 & EXECUTE != 0;
     let end = memchr::memchr(0, words.0)?;
+    // What has no file is called //anon here and nothing in maps.
+    let name = words.0.get(..end).filter(|name| !name.starts_with(b"//")).unwrap_or_default();
     let mapping = Mapping {
         span: Span::sized(start, length),
         permissions: Permissions { read: true, execute, ..Permissions::default() },
         offset,
         device: (device as u32, (device >> 32) as u32),
         inode,
-        name: String::from_utf8_lossy(&words.0[..end]).into_owned(),
+        name: String::from_utf8_lossy(name).into_owned(),
     };
     Some(Record::Mapped(pid, mapping))
 }
@@ -224,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_touches_pages_is_sampled() {
-        let sampling = Sampling { period: 3, stack: 8192, kernel: false, children: false, from_exec: false };
+        let sampling = Sampling { period: 1, stack: 8192, kernel: false, children: false, from_exec: false };
         let tid = nix::unistd::gettid().as_raw();
         let open = |cpu| Counter::open(Event::PageFaults, sampling, tid, cpu).ok();
         let cpus = std::thread::available_parallelism().unwrap().get() as i32;
@@ -247,7 +249,7 @@ mod tests {
             });
         }
         assert!(samples > 0);
-        assert!(counters.iter().map(|counter| counter.count().unwrap()).sum::<u64>() >= 3 * u64::from(samples));
+        assert!(counters.iter().map(|counter| counter.count().unwrap()).sum::<u64>() >= u64::from(samples));
     }
 
     #[test]

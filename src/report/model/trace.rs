@@ -205,7 +205,8 @@ impl From<&Event> for EventRow {
             }
             Happening::Open(file) => ("open", "open".to_owned(), Some(file.clone()), None),
             Happening::Read { file, count, bytes } => {
-                ("read", format!("read {count} times"), Some(file.clone()), Some(*bytes))
+                let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
+                ("read", format!("read {times}"), Some(file.clone()), Some(*bytes))
             }
         };
         EventRow {

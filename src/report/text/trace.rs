@@ -48,20 +48,20 @@ pub fn write(trace: &Trace, page: &mut Page) {
 
 /// Writes the first `limit` stacks.
 pub fn write_stacks(allocations: &Allocations, limit: usize, page: &mut Page) {
+    let stacks = by_culprit(&allocations.stacks);
     let right = |title| (title, Align::Right);
     let mut table = Table::new(&[right("bytes"), right("share"), right("events"), ("allocated by", Align::Left)]);
     let arrow = page.sign("  ← ", "  <- ");
-    for stack in allocations.stacks.iter().take(limit) {
+    for stack in stacks.iter().take(limit) {
         table.row_with(numbers(stack.bytes, stack.share, Some(stack.events)), move |_| {
             let culprit = stack.culprit.and_then(|index| stack.frames.get(index));
             (culprit.map(named).unwrap_or_default(), vec![way(stack, arrow)])
         });
     }
-    let rest = allocations.stacks.get(limit..).unwrap_or_default();
+    let rest = stacks.get(limit..).unwrap_or_default();
     let more = rest.len() as u64 + allocations.omitted_stacks;
     if more > 0 {
-        let bytes =
-            allocations.bytes.saturating_sub(allocations.stacks.iter().take(limit).map(|stack| stack.bytes).sum());
+        let bytes = allocations.bytes.saturating_sub(stacks.iter().take(limit).map(|stack| stack.bytes).sum());
         let share = bytes.share_of(allocations.bytes + allocations.unseen_bytes);
         let text = format!("{} more", number::count(more));
         table.row([numbers(bytes, share, None), vec![Line::of(Paint::Dim, text)]].concat());
@@ -71,6 +71,28 @@ pub fn write_stacks(allocations: &Allocations, limit: usize, page: &mut Page) {
         table.row([cells, vec![Line::of(Paint::Dim, "(growth that no event was seen of)")]].concat());
     }
     table.write(page);
+}
+
+/// Stacks that differ on the way from the culprit to memory only, as one.
+fn by_culprit(stacks: &[StackRow]) -> Vec<StackRow> {
+    let outer = |stack: &StackRow| -> Vec<String> {
+        stack.frames.iter().skip(stack.culprit.unwrap_or(0)).map(|frame| frame.name.clone()).collect()
+    };
+    let mut merged: Vec<(Vec<String>, StackRow)> = Vec::new();
+    for stack in stacks {
+        let key = outer(stack);
+        match merged.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, sum)) => {
+                sum.bytes += stack.bytes;
+                sum.share += stack.share;
+                sum.events += stack.events;
+            }
+            None => merged.push((key, stack.clone())),
+        }
+    }
+    let mut merged: Vec<StackRow> = merged.into_iter().map(|(_, stack)| stack).collect();
+    merged.sort_by_key(|stack| std::cmp::Reverse(stack.bytes));
+    merged
 }
 
 fn numbers(bytes: ByteCount, share: f64, events: Option<u64>) -> Vec<Line> {
@@ -122,27 +144,45 @@ fn write_calls(calls: &[CallRow], page: &mut Page) {
 }
 
 fn write_events(events: &[EventRow], page: &mut Page) {
+    let arrow = page.sign("← ", "<- ");
     let mut table = Table::new(&[("at", Align::Right), ("thread", Align::Right), ("event", Align::Left)]);
     for event in events.iter().take(EVENTS) {
-        let paint = if event.mapped_bytes > ByteCount::ZERO { Paint::Strong } else { Paint::Plain };
-        let mut what = Line::of(paint, &event.text);
-        if let Some(file) = &event.file {
-            let place = if event.kind == "call" { "  while reading " } else { " " };
-            what = what.put(Paint::Dim, place).put(Paint::Text, file);
-        }
-        if let Some(bytes) = event.file_bytes {
-            what.push(Paint::Dim, &format!(" ({bytes})"));
-        }
-        let culprit = event.frames.iter().find(|frame| !frame.allocates).or(event.frames.last());
-        if let Some(frame) = culprit {
-            what = what.put(Paint::Dim, "  by ").put(Paint::Plain, &frame.text);
-        }
         let at = Line::of(Paint::Dim, format!("{:.3} s", event.seconds));
-        table.row(vec![at, Line::of(Paint::Dim, event.tid.to_string()), what]);
+        let cells = vec![at, Line::of(Paint::Dim, event.tid.to_string())];
+        table.row_with(cells, move |_| (happening(event), cause(event, arrow)));
     }
     table.write(page);
     if events.len() > EVENTS {
         let text = format!("and {} more; --json has all", number::count((events.len() - EVENTS) as u64));
         page.line(Line::of(Paint::Dim, text));
     }
+}
+
+/// What happened; of files with their name.
+fn happening(event: &EventRow) -> Line {
+    let grows = event.mapped_bytes > ByteCount::ZERO;
+    let line = Line::of(if grows { Paint::Strong } else { Paint::Plain }, &event.text);
+    match file(event).filter(|_| event.kind != "call") {
+        Some(file) => line.put(Paint::Plain, " ").append(file),
+        None => line,
+    }
+}
+
+/// Who did it, and what file its thread was reading.
+fn cause(event: &EventRow, arrow: &str) -> Vec<Line> {
+    let culprit = event.frames.iter().find(|frame| !frame.allocates).or(event.frames.last());
+    let Some(frame) = culprit else { return Vec::new() };
+    let mut line = Line::of(Paint::Dim, "      ").put(Paint::Dim, arrow).put(Paint::Plain, &frame.text);
+    if let Some(file) = file(event) {
+        line = line.put(Paint::Dim, ", reading ").append(file);
+    }
+    vec![line]
+}
+
+fn file(event: &EventRow) -> Option<Line> {
+    let line = Line::of(Paint::Text, event.file.as_ref()?);
+    Some(match event.file_bytes {
+        Some(bytes) => line.put(Paint::Dim, format!(" ({bytes})")),
+        None => line,
+    })
 }

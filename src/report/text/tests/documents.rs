@@ -226,6 +226,74 @@ pub fn doctor() -> Doctor {
     }
 }
 
+fn frame(name: &str, module: &str, line: Option<u32>) -> FrameRow {
+    FrameRow {
+        function: Some(name.into()),
+        module: Some(module.into()),
+        offset: Some(0x1e),
+        file: line.map(|_| "/src/old/crypt_old.c".into()),
+        line,
+        address: Addr(0x7f00_0001_111e),
+        text: format!("{name}+0x1e ({module})"),
+        name: name.into(),
+        allocates: module.starts_with("libc."),
+        ..FrameRow::default()
+    }
+}
+
+pub fn trace() -> Trace {
+    let frames = vec![
+        frame("brk", "libc.so.6", None),
+        frame("enc_record", "libcrypt_old.so", Some(8)),
+        frame("ngx_http_lua_run_thread", "ngx_http_lua_module.so", None),
+        frame("main", "nginx", None),
+    ];
+    let stack = |frames: &[FrameRow], mib: u64| StackRow {
+        share: mib as f64 / 120.0,
+        bytes: ByteCount::mib(mib),
+        mapped_bytes: ByteCount::mib(mib),
+        events: mib * 8,
+        culprit: Some(1),
+        frames: frames.to_vec(),
+    };
+    let by_malloc = [&[frame("malloc", "libc.so.6", None)], &frames[1..]].concat();
+    let other = [&frames[..1], &[frame("lj_alloc", "libluajit-5.1.so.2", None)], &frames[2..]].concat();
+    Trace {
+        target: target(),
+        seconds: 10.0,
+        method: "breakpoint".into(),
+        growth_bytes: Some(120 << 20),
+        calls: vec![CallRow {
+            name: "brk".into(),
+            count: 932,
+            mapped_bytes: ByteCount::mib(118),
+            unmapped_bytes: ByteCount::ZERO,
+        }],
+        allocations: Allocations {
+            method: "breakpoint".into(),
+            events: 940,
+            bytes: ByteCount::mib(118),
+            unseen_bytes: ByteCount::mib(2),
+            stacks: vec![stack(&frames, 100), stack(&by_malloc, 10), stack(&other, 8)],
+            omitted_stacks: 0,
+        },
+        events: Some(vec![EventRow {
+            seconds: 1.25,
+            pid: 4711,
+            tid: 4712,
+            kind: "call",
+            text: "mmap(NULL, 1048576, PROT_READ|PROT_WRITE, 0x22, -1) = 0x7f0000000000".into(),
+            file: Some("/etc/ssl/old.pem".into()),
+            file_bytes: Some(ByteCount::kib(4)),
+            mapped_bytes: ByteCount::mib(1),
+            unmapped_bytes: ByteCount::ZERO,
+            frames,
+        }]),
+        files: vec!["flame.svg".into()],
+        warnings: vec![],
+    }
+}
+
 /// One of each.
 pub fn all() -> Vec<Document> {
     vec![
@@ -237,5 +305,6 @@ pub fn all() -> Vec<Document> {
         Document::Diff(diff()),
         Document::Hex(hex()),
         Document::Doctor(doctor()),
+        Document::Trace(Box::new(trace())),
     ]
 }

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::report::escape;
-use crate::report::{Inspect, SampleRow, Scan, TargetRow};
+use crate::report::{FrameRow, Inspect, SampleRow, Scan, TargetRow};
 use crate::scan::Label;
 
 fn terminal(width: usize, color: bool) -> Style {
@@ -114,6 +114,12 @@ fn hostile() -> Vec<Document> {
     (dump.target, dump.path) = (target.clone(), text());
     let mut doctor = documents::doctor();
     (doctor.checks[1].detail, doctor.checks[1].remedy) = (text(), Some(text()));
+    let mut trace = documents::trace();
+    let hostile_frame = |frame: &mut FrameRow| (frame.text, frame.name, frame.file) = (text(), text(), Some(text()));
+    trace.allocations.stacks.iter_mut().flat_map(|stack| &mut stack.frames).for_each(hostile_frame);
+    let event = &mut trace.events.as_mut().unwrap()[0];
+    event.file = Some(text());
+    event.frames.iter_mut().for_each(hostile_frame);
     vec![
         Document::Scan(Scan { target: Some(target), path: Some(text()), content: Some(content), ..documents::scan() }),
         Document::Inspect(Box::new(inspect)),
@@ -121,6 +127,7 @@ fn hostile() -> Vec<Document> {
         Document::Top(top),
         Document::Dump(dump),
         Document::Doctor(doctor),
+        Document::Trace(Box::new(trace)),
     ]
 }
 
