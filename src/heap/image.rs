@@ -33,8 +33,19 @@ impl Part<'_> {
     }
 }
 
-/// Whether a heap, or what points into one, may lie in `mapping`.
-pub fn is_heap_memory(mapping: &Mapping) -> bool {
+/// The mappings in which a heap, or what points into one, may lie: private writable ones, and what was writable until
+/// it was relocated (RELRO), right before a module's data.
+pub fn heap_memory(mappings: &[Mapping]) -> Vec<&Mapping> {
+    let relocated = |index: usize, mapping: &Mapping| {
+        let next = mappings.get(index + 1).filter(|next| next.span.start == mapping.span.end && is_writable(next));
+        let plain = mapping.permissions.read && !mapping.permissions.execute && !mapping.permissions.shared;
+        plain && mapping.has_file() && next.is_some_and(|next| next.inode == mapping.inode && next.name == mapping.name)
+    };
+    let fits = |(index, mapping): &(usize, &Mapping)| is_writable(mapping) || relocated(*index, mapping);
+    mappings.iter().enumerate().filter(fits).map(|(_, mapping)| mapping).collect()
+}
+
+fn is_writable(mapping: &Mapping) -> bool {
     let permissions = mapping.permissions;
     let named = mapping.name.starts_with("[v") || mapping.name.starts_with("/dev/");
     permissions.read && permissions.write && !permissions.shared && !named
@@ -47,9 +58,9 @@ impl<'m> Image<'m> {
     /// What speaks of the source as a whole.
     pub fn read(memory: &'m dyn MemorySource) -> Result<Image<'m>, ReadError> {
         let map = memory.address_map();
-        let writable = map.mappings.iter().filter(|mapping| is_heap_memory(mapping));
+        let wanted = heap_memory(&map.mappings).into_iter();
         let mut parts = Vec::new();
-        for span in joined(writable.map(|mapping| mapping.span).collect()) {
+        for span in joined(wanted.map(|mapping| mapping.span).collect()) {
             for present in memory.residency(span)?.present {
                 match memory.borrow(present) {
                     Some(bytes) => parts.push(Part { start: present.start.0, bytes: Cow::Borrowed(bytes) }),

@@ -28,7 +28,7 @@ pub use certificate::{Certificate, Kind as CertificateKind};
 pub use chunks::Use;
 pub use groups::HeapGroup;
 pub use holders::Link;
-pub use image::is_heap_memory;
+pub use image::heap_memory;
 pub use inside::InsideRow;
 pub use names::PlaceNames;
 pub use signature::HeapKind;

@@ -1,7 +1,7 @@
 //! What kinds of writable memory there are: data of modules, and anonymous memory, in which heaps, stacks and everything
 //! else lie side by side, because the kernel merges neighbours and cores name nothing.
 
-use super::image::{PAGE, is_heap_memory};
+use super::image::{PAGE, heap_memory};
 use super::names::PlaceNames;
 use crate::space::spans::{joined, outside};
 use crate::space::{AddressMap, Mapping};
@@ -10,7 +10,7 @@ use crate::units::{ByteCount, Span};
 /// Writable memory by kind; both lists ordered and joined.
 #[derive(Debug, Default)]
 pub(super) struct Terrain {
-    /// Writable data of programs and libraries, with what follows it without a name (.bss).
+    /// Data of programs and libraries that is or was writable, with what follows it without a name (.bss).
     pub data: Vec<Span>,
     /// Anonymous memory, .bss included.
     pub anonymous: Vec<Span>,
@@ -21,25 +21,23 @@ pub(super) struct Terrain {
 impl Terrain {
     /// `names` knows where .bss ends; without, a whole mapping behind a module's data is taken for it.
     pub fn of(map: &AddressMap, names: Option<&dyn PlaceNames>) -> Terrain {
-        let writable = || map.mappings.iter().filter(|mapping| is_heap_memory(mapping));
+        let memory = heap_memory(&map.mappings);
         let mut data: Vec<Span> = Vec::new();
         let mut last: Option<&Mapping> = None;
-        for mapping in &map.mappings {
-            let follows = last.is_some_and(|last| is_module(last) && last.span.end == mapping.span.start);
-            if is_heap_memory(mapping) && is_module(mapping) {
+        for &mapping in &memory {
+            let last_end = last.filter(|last| is_module(last)).map(|last| last.span.end);
+            if is_module(mapping) {
                 data.push(mapping.span);
-            } else if is_heap_memory(mapping) && follows && mapping.name.is_empty() {
+            } else if last_end == Some(mapping.span.start) && mapping.name.is_empty() {
                 data.push(bss(mapping.span, last, names));
             }
             last = Some(mapping);
         }
-        let anonymous = writable().filter(|mapping| !mapping.has_file()).map(|mapping| mapping.span).collect();
-        let modules = map.mappings.iter().filter(|mapping| is_module(mapping) && !is_heap_memory(mapping));
-        Terrain {
-            data: joined(data),
-            anonymous: joined(anonymous),
-            code: joined(modules.map(|mapping| mapping.span).collect()),
-        }
+        let anonymous = memory.iter().filter(|mapping| !mapping.has_file()).map(|mapping| mapping.span).collect();
+        let written = joined(memory.iter().map(|mapping| mapping.span).collect());
+        let modules = map.mappings.iter().filter(|mapping| is_module(mapping));
+        let code = modules.flat_map(|mapping| outside(&written, mapping.span)).collect();
+        Terrain { data: joined(data), anonymous: joined(anonymous), code: joined(code) }
     }
 
     /// The anonymous stretch that holds `addr`.

@@ -14,7 +14,7 @@ use super::{Context, Heap, Selector, Subject};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Notice;
-use crate::heap::{HeapOptions, HeapResult, is_heap_memory, walk};
+use crate::heap::{HeapOptions, HeapResult, heap_memory, walk};
 use crate::memory::{CopyOptions, MemorySource, RecordedMemory, Snapshot, stage_chosen};
 use crate::report::{self, Document};
 use crate::space::{AddressMap, Mapping};
@@ -155,7 +155,7 @@ pub fn copy(target: &Target, include_swapped: bool, context: &Context) -> Result
 }
 
 fn heap_spans(mappings: &[Mapping]) -> Vec<Span> {
-    mappings.iter().filter(|mapping| is_heap_memory(mapping)).map(|mapping| mapping.span).collect()
+    heap_memory(mappings).into_iter().map(|mapping| mapping.span).collect()
 }
 
 /// Walks what was copied of `target`.
