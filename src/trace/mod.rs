@@ -26,7 +26,8 @@ pub enum Method {
     /// Names who writes to new memory, not who asked for it.
     Perf,
     /// Debug registers behind the system calls of the C library's brk, mmap, mremap and mprotect, held by perf. The
-    /// target is never stopped and runs at full speed between; memory that was mapped earlier and is touched now is missed.
+    /// target is never stopped and its other calls run at full speed; loading the registers costs at each context switch,
+    /// more so in a virtual machine. Memory that was mapped earlier and is touched now is missed.
     Breakpoint,
     /// ptrace at every system call. Sees all and makes a busy process several times slower.
     Syscall,
@@ -36,9 +37,11 @@ impl Method {
     /// What it costs the target and what it misses, in one line.
     pub fn cost(self) -> &'static str {
         match self {
-            Method::Perf => "page faults sampled at up to 1000/s, a few µs each; names who first touches memory",
+            Method::Perf => {
+                "page faults sampled at about 1000/s, a few µs each and some at each context switch; names who first touches memory"
+            }
             Method::Breakpoint => {
-                "a few µs for each brk, mmap, mremap and mprotect; misses touches of memory mapped before, and system calls that do not go through the C library"
+                "a few µs for each brk, mmap, mremap and mprotect, and some at each context switch; misses touches of memory mapped before"
             }
             Method::Syscall => "two stops for every system call: a busy server becomes several times slower",
         }
