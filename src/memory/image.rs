@@ -203,10 +203,11 @@ impl<'w> Image<'w> {
                 scope.spawn(|| update(hash, bytes, &given_up));
                 write(self.sink, offset, bytes, self.progress).inspect_err(|_| given_up.store(true, Ordering::Relaxed))
             }),
-            hash => {
-                hash.into_iter().for_each(|hash| hash.update(bytes));
+            Some(hash) => {
+                hash.update(bytes);
                 write(self.sink, offset, bytes, self.progress)
             }
+            None => write_in_two(self.sink, offset, bytes, self.progress),
         };
         written.map_err(|error| match error.kind() {
             io::ErrorKind::Interrupted => interrupted(),
@@ -291,6 +292,19 @@ fn write(sink: Sink<'_>, offset: u64, bytes: &[u8], progress: &dyn Progress) -> 
         progress.advance(ByteCount(step.len() as u64));
     }
     Ok(())
+}
+
+/// The same on two threads, where there is enough for both: a page of a file costs the kernel more than its copying.
+fn write_in_two(sink: Sink<'_>, offset: u64, bytes: &[u8], progress: &dyn Progress) -> io::Result<()> {
+    let (first, second) = bytes.split_at(bytes.len() / 2 / STEP * STEP);
+    if first.is_empty() {
+        return write(sink, offset, bytes, progress);
+    }
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| write(sink, offset + first.len() as u64, second, progress));
+        let written = write(sink, offset, first, progress);
+        written.and(other.join().unwrap_or_else(|_| Err(io::Error::other("a writer failed"))))
+    })
 }
 
 fn update(hash: &mut Sha256, bytes: &[u8], given_up: &AtomicBool) {

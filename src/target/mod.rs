@@ -30,6 +30,7 @@ mod stat;
 mod stillness;
 mod unforked;
 
+pub use crate::sys::ptrace::allow_tracers;
 pub use access::{Access, Check, machine_access};
 pub use group_memory::{GroupMemory, group_memory};
 pub use identity::Identity;

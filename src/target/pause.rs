@@ -81,9 +81,10 @@ impl<'t> Pause<'t> {
         let tasks = target.proc_file("task").map_err(failed)?;
         let handle = tasks.try_clone().map_err(failed)?;
         let mut tracer = aside::begin(&[handle.as_fd()], |talk| trace(handle.as_fd(), talk)).map_err(failed)?;
-        // A tracer that ended without a word has let go of everything.
+        // A tracer that was killed has let go of everything.
         let begun = tracer.talk().map(Talk::hear).transpose().ok().flatten();
-        match begun.unwrap_or(Begun::Refused(Refusal::Gone)) {
+        let killed = || Begun::Refused(Refusal::Unfit("the process that was to hold it was killed".into()));
+        match begun.unwrap_or_else(killed) {
             Begun::Holding { threads } => Ok(Pause { target, tracer: Some(tracer), threads, here: PhantomData }),
             Begun::Refused(refusal) => Err(refusal::refuse(target, refusal)),
         }

@@ -1,11 +1,12 @@
-//! What a child does not get as it is: mappings with MADV_DONTFORK or MADV_WIPEONFORK, by their VmFlags in smaps.
+//! What a child does not get as it is: mappings with MADV_DONTFORK or MADV_WIPEONFORK, and hugetlb pages, which the
+//! kernel takes from a child where there are none to spare. By their VmFlags in smaps.
 
 use super::Target;
 use crate::error::Result;
 use crate::units::{Addr, Span};
 
 impl Target {
-    /// Mappings that a fork leaves out or empties. Costs what smaps costs: up to 15 ms for a resident GiB.
+    /// Mappings that a fork leaves out, empties, or may lose. Costs what smaps costs: up to 15 ms for a resident GiB.
     ///
     /// # Errors
     /// `Gone`, `NotPermitted`, or `Failed` with the kernel's reason.
@@ -19,7 +20,7 @@ fn parse(smaps: &str) -> Vec<Span> {
     let (mut current, mut found) = (None, Vec::new());
     for line in smaps.lines() {
         if let Some(flags) = line.strip_prefix("VmFlags:") {
-            let is_left_out = flags.split_ascii_whitespace().any(|flag| matches!(flag, "dc" | "wf"));
+            let is_left_out = flags.split_ascii_whitespace().any(|flag| matches!(flag, "dc" | "wf" | "ht"));
             found.extend(current.filter(|_| is_left_out));
         } else if !line.starts_with(|first: char| first.is_ascii_uppercase()) {
             current = range(line);

@@ -21,9 +21,10 @@ pub enum Forked {
     Subreaper,
 }
 
-/// The frames, by index.
-const ITSELF: usize = 0;
-const REAPER: usize = 1;
+/// The frames, by index and so by address. A thread goes upwards through them: below its stack pointer there is nothing
+/// it still needs, so that a signal handler or another injection may begin there at any time.
+const REAPER: usize = 0;
+const ITSELF: usize = 1;
 const MIDDLE: usize = 2;
 const MIDDLE_END: usize = 3;
 const CHILD_END: usize = 4;
@@ -47,8 +48,8 @@ pub fn fork(seat: &mut Seat<'_>) -> io::Result<Forked> {
     let (middle, child_end) = (seat.place(MIDDLE), seat.place(CHILD_END));
     let caller = |call, arguments, next| Becomes::Caller { call, arguments, next };
     seat.prepare(&[
-        Becomes::Itself,
         caller(libc::SYS_wait4, [NOBODY, 0, WAIT_ALL, 0], ITSELF),
+        Becomes::Itself,
         caller(libc::SYS_clone, [SHARED_FILES, child_end, 0, 0], MIDDLE_END),
         caller(libc::SYS_exit, [0; 4], MIDDLE_END),
         caller(libc::SYS_exit_group, [0; 4], CHILD_END),

@@ -83,6 +83,9 @@ impl<'m> Seat<'m> {
 
     /// Whether moving it elsewhere and back goes unnoticed: it is in a system call, or in no restartable sequence.
     pub fn is_movable(&self) -> bool {
+        if self.is_on_its_way_back() {
+            return false;
+        }
         if self.original.orig_rax as i64 >= 0 {
             return !restarts(&self.original) || self.interrupted.is_some();
         }
@@ -102,7 +105,19 @@ impl<'m> Seat<'m> {
         Ok(())
     }
 
-    /// Writes the frames of `plan`, the one of index 0 that of itself.
+    /// Whether it is finding its way back from an injection whose tracer was killed: it will soon be elsewhere.
+    fn is_on_its_way_back(&self) -> bool {
+        const RESTORER_LENGTH: u64 = 9;
+        let rip = self.original.rip;
+        let mut next = [0u8; 8];
+        let returns_to_restorer = self.mem.read_exact_at(&mut next, self.original.rsp).is_ok()
+            && u64::from_ne_bytes(next) == self.gadgets.restorer;
+        let in_restorer = (self.gadgets.restorer..=self.gadgets.restorer + RESTORER_LENGTH).contains(&rip);
+        let in_call = (self.gadgets.syscall..=self.gadgets.syscall + 2).contains(&rip);
+        in_restorer || in_call && returns_to_restorer
+    }
+
+    /// Writes the frames of `plan`; a thread may go on from each to higher ones alone.
     pub(super) fn prepare(&mut self, plan: &[Becomes]) -> io::Result<()> {
         let mut bytes = Vec::new();
         for (index, becomes) in plan.iter().enumerate() {

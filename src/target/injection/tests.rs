@@ -44,8 +44,19 @@ fn assert_same(patient: &Patient, before: &Look, step: &str) {
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
-    assert_eq!(look(patient), *before, "{step}");
+    assert_eq!(look(patient), *before, "{step}{}", scene(patient));
     patient.assert_untouched();
+}
+
+/// Who is there that should not be.
+fn scene(patient: &Patient) -> String {
+    let read = |name: String| fs::read_to_string(name).unwrap_or_default();
+    let children: Vec<String> = look(patient).children;
+    let tell = |child: &str| {
+        let (status, call) = (read(format!("/proc/{child}/status")), read(format!("/proc/{child}/syscall")));
+        format!("\n{status}{call}{}", read(format!("/proc/{child}/wchan")))
+    };
+    children.iter().flat_map(|list| list.split_whitespace().map(tell)).collect()
 }
 
 fn fork_at(patient: &Patient, step: Option<u32>) -> bool {
@@ -182,5 +193,20 @@ fn killed_while_tracking_begins_the_next_run_removes_what_is_left() {
         }
         assert!(step > 8 && left > 0, "{step} steps, {left} left something");
         assert_same(&patient, &before, "at the end");
+    }
+}
+
+#[test]
+fn begun_anew_while_a_thread_still_finds_its_way_back_nothing_is_lost() {
+    for (source, arguments, well) in [(SLEEPERS, ["0"], "interrupted=0 signals=0"), (BUSY, [""], "wrong=0")] {
+        let mut patient = Patient::start(source, &arguments);
+        let before = look(&patient);
+        for round in 0..3 {
+            // No look in between: the next one meets the thread in the midst of its frames.
+            let steps = (0..STEPS).find(|step| fork_at(&patient, Some(*step))).unwrap();
+            assert!(steps > 10, "round {round}");
+            assert_same(&patient, &before, &format!("after round {round}"));
+        }
+        assert_eq!(patient.ask("count"), well);
     }
 }

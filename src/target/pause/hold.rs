@@ -12,6 +12,7 @@ use nix::sys::stat::Mode;
 
 use super::refusal::Refusal;
 use crate::space::Thread;
+use crate::sys::gate;
 use crate::sys::ptrace::{self, Event};
 
 /// Threads standing still. Tracing belongs to the thread that called [`Hold::take`]: only it can let them go, and if
@@ -36,6 +37,7 @@ impl Hold {
         let deadline = hold.since + limit;
         while !hold.running.is_empty() {
             for thread in &hold.running {
+                gate::step();
                 // ESRCH: it ended, which `gather` notices.
                 let _ = ptrace::interrupt(*thread);
             }
@@ -62,6 +64,7 @@ impl Hold {
     /// Lets all go and says how long they stood, first interrupt to last detach.
     pub fn release(self) -> Duration {
         for thread in &self.stopped {
+            gate::step();
             // ESRCH: it was killed while it stood, and the kernel has taken it from us.
             let _ = ptrace::detach(*thread);
         }
@@ -119,6 +122,7 @@ impl Hold {
                 None => still_running.push(thread),
                 Some(Event::Ended) => {}
                 Some(Event::Stopped) => {
+                    gate::step();
                     // Refused only when it was killed this instant.
                     let _ = ptrace::spare_interruption(thread);
                     self.stopped.push(thread);

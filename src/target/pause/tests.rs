@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::*;
+use crate::sys::gate::testing::die_at;
 use crate::target::patient::Patient;
 
 /// Answers every line with how many system calls returned EINTR and how many signals a handler saw.
@@ -194,7 +195,40 @@ fn our_own_death_leaves_the_target_running() {
     assert!(patient.status("State").starts_with('t'));
     holder.kill().unwrap();
     holder.wait().unwrap();
+    // The process beside the dead one notices at once, as soon as it is given a processor.
+    for _ in 0..1000 {
+        if patient.settled_state() != 't' {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
     assert_eq!(patient.settled_state(), 'S');
     patient.assert_untouched();
     assert_eq!(patient.ask("count"), "interrupted=0 signals=0");
+}
+
+#[test]
+fn killed_at_every_step_the_tracer_leaves_nothing_but_what_it_had_not_mended() {
+    let mut patient = Patient::start(SLEEPERS, &["0"]);
+    let target = target(&patient);
+    let mut cut = 0;
+    for step in 0..100 {
+        die_at(Some(step));
+        let pause = Pause::begin(&target);
+        die_at(None);
+        // Killed while it takes hold, or while it lets go.
+        let is_through = pause.is_ok_and(|pause| pause.end().is_ok());
+        patient.assert_untouched();
+        assert_eq!(patient.settled_state(), 'S');
+        let told = patient.ask("count");
+        let now: u32 = told.split(['=', ' ']).nth(1).unwrap().parse().unwrap();
+        // At most those that stood and were not mended yet: eleven threads.
+        assert!(now - cut <= 11, "step {step}: {told}");
+        cut = now;
+        if is_through {
+            assert!(step > 20, "{step}");
+            return;
+        }
+    }
+    panic!("it never came to an end");
 }
