@@ -268,9 +268,11 @@ impl Flooding<'_, '_> {
         self.reach(chunk, parent);
     }
 
-    /// Whether `addr` lies in a heap or in a module, where links of bins lead.
-    pub fn is_heap_or_data(&self, addr: u64) -> bool {
-        self.chunks.region_at(addr).is_some() || super::terrain::holding(&self.terrain.data, addr).is_some()
+    /// Whether `addr` is where a bin's link may have led and no pointer of the program does: a bin, or in a heap any place
+    /// but the beginning of what somebody got.
+    pub fn is_old_link(&self, addr: u64) -> bool {
+        let given = || addr.checked_sub(HEADER).and_then(|header| self.chunks.starting_at(header));
+        self.is_bin(addr) || (self.chunks.region_at(addr).is_some() && given().is_none())
     }
 
     /// Whether `addr` lies in a malloc_state.

@@ -24,13 +24,15 @@ const LARGEST: u64 = 1 << 32;
 pub(super) fn look(flooding: &Flooding<'_, '_>, addr: u64, start: u64) -> Stale {
     let image = flooding.image;
     let beside = [(WORD, addr + WORD), (2 * WORD, addr.wrapping_sub(WORD))];
-    // No program has a pointer to a bin.
+    // No program has a pointer to a bin. At its beginning a chunk may have one beside a pointer all the same: the half of
+    // its last links that was not written yet.
     let to_bins = |at: u64| image.word(at).is_some_and(|word| flooding.is_bin(word));
-    let mut found = if to_bins(addr + WORD) || to_bins(addr.wrapping_sub(WORD)) { Stale::Likely } else { Stale::No };
+    let beside_bin = addr >= start + 2 * WORD && (to_bins(addr + WORD) || to_bins(addr.wrapping_sub(WORD)));
+    let mut found = if beside_bin { Stale::Likely } else { Stale::No };
     for (back, other) in beside {
         let Some(size_at) = addr.checked_sub(back).filter(|at| *at >= start) else { continue };
         let Some(size) = image.word(size_at).and_then(free_size) else { continue };
-        let links = image.word(other).is_some_and(|word| word.is_multiple_of(16) && flooding.is_heap_or_data(word));
+        let links = image.word(other).is_some_and(|word| word.is_multiple_of(16) && flooding.is_old_link(word));
         if links && ends_as_free(image, size_at - WORD, size) {
             return Stale::Surely;
         }

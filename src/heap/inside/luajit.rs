@@ -7,9 +7,9 @@ use super::{InsideRow, Site};
 use crate::heap::image::PAGE;
 use crate::units::{Addr, ByteCount, Span};
 
-/// mstate: smallmap and treemap, dvsize, topsize, dv, top, trim_check, then 33 pairs of links of small bins.
+/// mstate: smallmap and treemap, dvsize, topsize, dv, top, trim_check, release_checks, then 33 pairs of links of small bins.
 const SMALL_MAP: u64 = 0;
-const SMALL_BINS: u64 = 48;
+const SMALL_BINS: u64 = 56;
 const BINS: u64 = 32;
 /// 32 tree bins follow, then the segment: base, size, next.
 const TREE_BINS: u64 = SMALL_BINS + (BINS + 1) * 16;

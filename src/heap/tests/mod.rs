@@ -71,11 +71,11 @@ fn links_left_behind_in_memory_used_again_count_for_nothing() {
     let (kept, lost, likely) = (heap.chunk(256), heap.chunk(64), heap.chunk(80));
     heap.global(0, kept);
     // A chunk of 96 bytes was free here: its size, two links, and its size again where it ended.
-    for (offset, word) in [(40, 97), (48, lost), (56, kept), (32 + 96, 96)] {
+    for (offset, word) in [(40, 97), (48, lost), (56, kept + 32), (32 + 96, 96)] {
         heap.put(kept + offset, word);
     }
     // The same without the end.
-    for (offset, word) in [(168, 49), (176, likely), (184, kept)] {
+    for (offset, word) in [(168, 49), (176, likely), (184, kept + 32)] {
         heap.put(kept + offset, word);
     }
     let reach = walked(&heap.build()).reach.unwrap();
