@@ -134,8 +134,8 @@ pub fn walk(
     result.opaque = ground.opaque.iter().map(|span| span.size()).sum();
     if options.described > 0 {
         result.census = census(&image, &terrain, &ground.opaque, names);
-        let (chunks, opaque) = (&heaps.chunks, &ground.opaque[..]);
-        result.inside = inside::rows(&Site { image: &image, terrain: &terrain, chunks, opaque });
+        let (chunks, rest) = (&heaps.chunks, terrain.unclaimed(&heaps.claimed));
+        result.inside = inside::rows(&Site { image: &image, terrain: &terrain, chunks, rest: &rest });
     }
     let found = options.reach.then(|| {
         let found = flood(&image, &terrain, &mut heaps, &ground);

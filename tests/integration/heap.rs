@@ -270,24 +270,6 @@ fn pools_of_requests_held_open_are_counted() {
 }
 
 #[test]
-fn objects_of_luajit_are_counted_by_type() {
-    let nginx = match Nginx::start() {
-        Ok(nginx) => nginx,
-        Err(missing) => return skip(&missing),
-    };
-    let strings = || {
-        let value = heap(&nginx.worker().to_string(), &[]);
-        let rows = value["inside"].as_array().expect("rows").clone();
-        let mut of_lua = rows.iter().filter(|row| row["owner"] == "luajit");
-        of_lua.find(|row| row["what"] == "string").and_then(|row| row["count"].as_u64()).unwrap_or(0)
-    };
-    let before = strings();
-    nginx.ask("/keep?n=3000");
-    let more = strings() - before;
-    assert!((3000..4500).contains(&more), "{before} strings, then {more} more");
-}
-
-#[test]
 fn objects_of_python_are_counted_by_class() {
     let python = match python::start("heap_objects", &[]) {
         Ok(python) => python,

@@ -45,7 +45,7 @@ const KEYS: u64 = 8;
 /// What lies in LuaJIT's heap, by type, and tables by shape.
 pub(super) fn objects(site: &Site<'_, '_>) -> Vec<InsideRow> {
     let mut kinds: HashMap<String, (u64, ByteCount)> = HashMap::new();
-    for span in site.opaque {
+    for span in site.rest {
         let mut page = span.start.align_up(ByteCount(PAGE)).0;
         while page + PAGE <= span.end.0 {
             if is_state(site, page) {

@@ -14,8 +14,8 @@ pub(super) struct Site<'s, 'm> {
     pub image: &'s Image<'m>,
     pub terrain: &'s Terrain,
     pub chunks: &'s Chunks,
-    /// Anonymous memory that is in no chunk and no stack.
-    pub opaque: &'s [Span],
+    /// Anonymous memory that is in no heap of malloc.
+    pub rest: &'s [Span],
 }
 
 /// One sort of thing that an allocator inside the allocator holds.
