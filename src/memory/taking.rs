@@ -66,7 +66,7 @@ impl<'w> Work<'w> {
             Method::Stop => self.in_several_stops().map(done),
             Method::Live => self.at_leisure(self.target).map(done),
             Method::Idle => self.while_still(),
-            Method::Fork => self.from_child(),
+            Method::Fork => self.through_child(),
             Method::Precopy => self.by_precopy(),
         }
     }
@@ -127,7 +127,7 @@ impl<'w> Work<'w> {
         Ok(done(taken))
     }
 
-    fn from_child(&self) -> Result<Attempt> {
+    fn through_child(&self) -> Result<Attempt> {
         let snapshot = match ChildSnapshot::take(self.target) {
             Err(error) if error.kind() == ErrorKind::Failed => return Ok(unsuited(&error)),
             other => other?,
