@@ -156,7 +156,7 @@ fn what_contradicts_itself_is_wrong_usage() {
         "5 --color purple",
         "top -n 0",
         "top --sort name",
-        "dump 5 --format core",
+        "dump 5 --format core --region heap",
         "dump 5 --redact",
         "hex 5",
         "hex 5 --find x --redact",

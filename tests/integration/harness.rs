@@ -18,7 +18,11 @@ fn every_patient_gets_ready_and_ends_with_its_stdin() {
     let mut seen = 0;
     for path in names {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("a plain name").to_owned();
-        let arguments: &[&str] = if name == "coupon_beside_cache" { &["1000000"] } else { &[] };
+        let arguments: &[&str] = match name.as_str() {
+            "coupon_beside_cache" => &["1000000"],
+            "reads_and_grows" => &["/dev/null"],
+            _ => &[],
+        };
         let mut child = Command::new(build::patient(&name))
             .args(arguments)
             .stdin(Stdio::null())
