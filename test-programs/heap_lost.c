@@ -38,7 +38,7 @@ static void __attribute__((noinline)) one(ulong_t i) {
         struct node *parent = (struct node *)malloc(sizeof *parent), *child = (struct node *)malloc(sizeof *child);
         memset(parent, 'p', sizeof *parent), memset(child, 'c', sizeof *child);
         parent->next = child, child->next = i % 16 ? NULL : parent;
-        inner_count += i % 16 ? 1 : 2;
+        __atomic_add_fetch(&inner_count, i % 16 ? 1 : 2, __ATOMIC_RELAXED);
         lose(parent), lose(child);
     }
     if (i % 8 == 0) hold(realloc(malloc(24), 200 + i % 300));
