@@ -83,6 +83,10 @@ impl MemorySource for FakeMemory {
     fn threads(&self) -> &[Thread] {
         &self.threads
     }
+
+    fn shared(&self) -> Option<&(dyn MemorySource + Sync)> {
+        Some(self)
+    }
 }
 
 #[cfg(test)]

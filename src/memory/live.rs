@@ -58,6 +58,10 @@ impl MemorySource for LiveMemory<'_> {
     fn read_at(&self, addr: Addr, buf: &mut [u8]) -> std::result::Result<usize, ReadError> {
         read_memory(&self.mem, addr, buf)
     }
+
+    fn shared(&self) -> Option<&(dyn MemorySource + Sync)> {
+        Some(self)
+    }
 }
 
 /// The memory of a process that stands still: all of one instant, but for pages it shares with others.

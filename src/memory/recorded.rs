@@ -214,6 +214,10 @@ impl MemorySource for RecordedMemory {
     fn threads(&self) -> &[Thread] {
         &self.threads
     }
+
+    fn shared(&self) -> Option<&(dyn MemorySource + Sync)> {
+        Some(self)
+    }
 }
 
 /// Stretches of `part`, which lies in `segment`, that are no holes of the file.

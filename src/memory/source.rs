@@ -93,4 +93,9 @@ pub trait MemorySource {
     fn threads(&self) -> &[Thread] {
         &[]
     }
+
+    /// Itself, where several threads may read it at once.
+    fn shared(&self) -> Option<&(dyn MemorySource + Sync)> {
+        None
+    }
 }

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::memory::{FakeMemory, MemorySource};
+use crate::memory::{Consistency, FakeMemory, MemorySource, ReadError};
 use crate::progress::Silent;
-use crate::space::{AddressMap, Mapping, Permissions};
+use crate::space::{AddressMap, Mapping, Permissions, Residency};
 use crate::units::{Addr, ByteCount, Span};
 
 const BASE: u64 = 0x5555_0000_0000;
@@ -325,4 +325,63 @@ proptest! {
         let cut = cut.min(bytes.len());
         prop_assert_eq!(scan_windows(BASE, &[&bytes[..cut], &bytes[cut..]]), whole);
     }
+}
+
+/// Ten MiB of lines with an unreadable page each MiB; gone from `gone` on.
+struct Holey {
+    map: AddressMap,
+    shared: bool,
+    gone: Addr,
+}
+
+impl MemorySource for Holey {
+    fn address_map(&self) -> &AddressMap {
+        &self.map
+    }
+
+    fn consistency(&self, _span: Span) -> Consistency {
+        Consistency::Torn
+    }
+
+    fn residency(&self, span: Span) -> Result<Residency, ReadError> {
+        Ok(Residency { present: vec![span], swapped: Vec::new(), absent: ByteCount::ZERO })
+    }
+
+    fn read_at(&self, addr: Addr, buf: &mut [u8]) -> Result<usize, ReadError> {
+        const MIB: u64 = 1 << 20;
+        let inside = addr.0 % MIB;
+        match inside < 4096 {
+            _ if addr >= self.gone => Err(ReadError::Gone),
+            true => Err(ReadError::Fault(addr)),
+            false => {
+                let length = buf.len().min((MIB - inside) as usize);
+                let line = b"GET /v1/orders/1234567 HTTP/1.1\n";
+                (0..length).for_each(|at| buf[at] = line[(inside as usize + at) % line.len()]);
+                Ok(length)
+            }
+        }
+    }
+
+    fn shared(&self) -> Option<&(dyn MemorySource + Sync)> {
+        self.shared.then_some(self)
+    }
+}
+
+#[test]
+fn reading_ahead_changes_nothing() {
+    let span = Span::sized(Addr(BASE), ByteCount::mib(10));
+    let scanned = |shared: bool, gone: u64| {
+        let mut scanner = Scanner::new(&map(), None, ScanOptions::default());
+        let source = Holey { map: map(), shared, gone: Addr(gone) };
+        let coverage = scan_source(&mut scanner, &source, &[span], &Silent);
+        (coverage.map_err(|error| error.to_string()), scanner.finish())
+    };
+    let (coverage, result) = scanned(true, u64::MAX);
+    let coverage = coverage.unwrap();
+    assert_eq!((coverage.gaps.len(), coverage.copied), (10, ByteCount(10 * ((1 << 20) - 4096))));
+    assert!(result.groups[0].now.count > 300_000);
+    assert_eq!((Ok(coverage), result), scanned(false, u64::MAX));
+    let end = BASE + (5 << 20) + 8192;
+    assert_eq!(scanned(true, end).0, Err(ReadError::Gone.to_string()));
+    assert_eq!(scanned(true, end), scanned(false, end));
 }
