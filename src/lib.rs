@@ -19,4 +19,5 @@ pub mod space;
 #[allow(unsafe_code)]
 pub mod sys;
 pub mod target;
+pub mod tui;
 pub mod units;

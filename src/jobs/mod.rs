@@ -10,13 +10,17 @@ mod inspect;
 mod map;
 mod observe;
 pub mod oom;
+mod page;
 mod request;
 mod scan;
 mod scope;
 mod storing;
 mod subject;
 mod top;
+pub mod watch;
+mod writing;
 
+pub use page::report_page;
 pub use request::*;
 
 use crate::error::Result;

@@ -3,10 +3,12 @@
 //! measured to the rooms below, and terminals to `cli`.
 
 pub mod escape;
+pub mod html;
 pub mod json;
 mod model;
 pub mod oom_model;
 pub mod redact;
 pub mod text;
+pub mod watch;
 
 pub use model::*;

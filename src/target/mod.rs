@@ -7,8 +7,11 @@ mod cgroup;
 pub(crate) mod child;
 #[cfg(test)]
 pub(crate) mod false_tree;
+mod following;
+mod glance;
 mod group_memory;
 mod identity;
+mod ledger;
 mod limits;
 mod looking;
 mod machine;
@@ -27,8 +30,11 @@ mod roots;
 mod stat;
 
 pub use access::{Access, Check, machine_access};
-pub use group_memory::{GroupMemory, group_memory};
+pub use following::Following;
+pub use glance::{Ending, Glance, Standing};
+pub use group_memory::{GroupMemory, group_memory, oom_kills};
 pub use identity::Identity;
+pub use ledger::Ledger;
 pub use limits::{Limit, LimitEffect, LimitKind};
 pub use machine::{MachineMemory, machine_memory};
 pub use opening::Target;

@@ -131,6 +131,11 @@ impl Target {
         &self.roots
     }
 
+    /// What tells its end, where the kernel has it.
+    pub(super) fn pidfd(&self) -> Option<&OwnedFd> {
+        self.pidfd.as_ref()
+    }
+
     /// The held /proc/PID directory.
     pub(crate) fn directory(&self) -> &OwnedFd {
         &self.directory
