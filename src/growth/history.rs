@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::series::{Trend, trend};
+use super::series::{Trend, still, trend};
 use super::shape::Shape;
 use super::slope::Point;
 use crate::units::ByteCount;
@@ -62,6 +62,13 @@ impl Level {
                 self.stretches.push_back(Stretch { index, at, low: value, high: value, last: value });
             }
         }
+    }
+
+    /// Whether not even the highest and the lowest value lie far enough apart to be a movement.
+    fn is_still(&self) -> bool {
+        let low = self.stretches.iter().map(|stretch| stretch.low).fold(f64::INFINITY, f64::min);
+        let high = self.stretches.iter().map(|stretch| stretch.high).fold(0.0, f64::max);
+        high - low <= still(high)
     }
 
     fn points(&self, latest: usize) -> Vec<Point> {
@@ -126,7 +133,7 @@ impl History {
         let whole = self.levels.iter().position(|level| !level.is_cut).unwrap_or(self.levels.len() - 1);
         let points = self.levels[whole].points(LENGTH);
         let long = trend(&points);
-        if long.shape == Shape::Flat {
+        if self.levels[whole].is_still() {
             // What did not move as a whole did not in part.
             return Outlook { trend: long, horizon: span(&points), grows: false, began_late: false };
         }

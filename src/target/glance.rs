@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use super::opening::Target;
 use super::residency::page_size;
 use crate::sys::pidfd;
-use crate::units::ByteCount;
+use crate::units::{Addr, ByteCount};
 
 /// What statm says: 10 µs, and no lock of the target's is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Standing {
     pub swap: ByteCount,
     /// Threads.
     pub threads: u64,
+    /// Where its heap begins: elsewhere after an exec. None for those who may not trace it.
+    pub heap_start: Option<Addr>,
     /// The kernel's short name for it now; another one after an exec. Hostile text.
     pub name: String,
     /// Its arguments or title now. Hostile text.
@@ -70,7 +72,9 @@ impl Target {
         let mut title = Vec::new();
         self.proc_file("cmdline").ok()?.take(1024).read_to_end(&mut title).ok()?;
         let title = String::from_utf8_lossy(&title).trim_end_matches('\0').replace('\0', " ");
-        Some(Standing { swap: status.vm_swap.unwrap_or_default(), threads: status.threads, name, title })
+        let heap_start = self.stat().ok()?.start_brk;
+        let swap = status.vm_swap.unwrap_or_default();
+        Some(Standing { swap, threads: status.threads, heap_start, name, title })
     }
 
     /// How it ended; `None` while it lives. A zombie tells its status to who may trace it, a reaped process by its

@@ -87,16 +87,15 @@ fn colored(kind: &str, screen: &Screen<'_>) -> Style {
 
 fn table(frame: &mut Frame<'_>, area: Rect, state: &mut State, screen: &Screen<'_>) {
     let height = usize::from(area.height.saturating_sub(1));
-    let (first, chosen, rows) = {
+    let (first, rows) = {
         let rows = state.rows();
         let chosen = state.chosen(&rows);
-        let first = state.first_row.clamp((chosen + 1).saturating_sub(height), chosen);
+        let first = state.first_row.clamp((chosen + 1).saturating_sub(height.max(1)), chosen);
         let first = first.min(rows.len().saturating_sub(height));
         let shown = rows.iter().enumerate().skip(first).take(height);
-        (first, chosen, shown.map(|(index, row)| table_row(row, index == chosen, screen)).collect::<Vec<_>>())
+        (first, shown.map(|(index, row)| table_row(row, index == chosen, screen)).collect::<Vec<_>>())
     };
     state.first_row = first;
-    let _ = chosen;
     let header = Row::new(["TARGET", "PID", "RSS", "GROWTH", "", "LIMIT", "LEFT", "VERDICT"]).style(dim());
     let widths = [
         Constraint::Min(12),

@@ -14,3 +14,4 @@ mod python;
 mod redis;
 mod safety;
 mod traps;
+mod watch;

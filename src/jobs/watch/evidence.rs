@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::jobs::writing::write_whole;
-use crate::jobs::{Context, inspect};
+use crate::jobs::{Context, MethodChoice, Scan, Selector, Subject, inspect};
 use crate::memory::{DumpOptions, dump};
 use crate::progress::{Progress, Silent};
 use crate::report::watch::{Sample, Verdict};
@@ -42,7 +42,9 @@ pub struct Actions {
 const LONGEST: Duration = Duration::from_secs(10);
 const SHORTEST: Duration = Duration::from_millis(200);
 const PART_OF_TIME_LEFT: f64 = 0.2;
-/// With less time left than this the bytes are secured before they are looked into.
+/// Groups in a report made in a hurry.
+const GROUPS: usize = 50;
+/// With less time left than this the bytes are secured first, and looked into where they were put.
 const HURRY: Duration = Duration::from_secs(10);
 /// A command of the user's may take so long.
 const COMMAND_TIME: Duration = Duration::from_secs(60);
@@ -143,21 +145,34 @@ fn secure(order: &Order, actions: &Actions, context: &Context, failures: &mut Ve
     };
     let mut paths = Vec::new();
     let hurries = order.left.is_some_and(|left| left < HURRY);
-    let bytes = |paths: &mut Vec<PathBuf>, failures: &mut Vec<String>| match dump_suspect(&target, &base, actions) {
-        Ok(dumped) => paths.extend(dumped),
-        Err(error) => failures.push(error.to_string()),
-    };
-    if dumps && hurries {
-        bytes(&mut paths, failures);
-    }
-    match look_into(&target, order, &base, actions, context) {
-        Ok(path) => paths.insert(0, path),
-        Err(error) => failures.push(error.to_string()),
-    }
-    if dumps && !hurries {
-        bytes(&mut paths, failures);
+    if hurries {
+        // Bytes that are in a file can be looked into when the process is gone.
+        let dumped = if dumps { keep(dump_suspect(&target, &base, actions), &mut paths, failures) } else { None };
+        let report = scan(order, dumped.as_deref(), &base, actions, context).map(|path| vec![path]);
+        keep(report, &mut paths, failures);
+    } else {
+        let report = look_into(&target, order, &base, actions, context).map(|path| vec![path]);
+        keep(report, &mut paths, failures);
+        if dumps {
+            keep(dump_suspect(&target, &base, actions), &mut paths, failures);
+        }
     }
     paths
+}
+
+/// Takes note of files or of why there are none; the first file.
+fn keep(made: Result<Vec<PathBuf>>, paths: &mut Vec<PathBuf>, failures: &mut Vec<String>) -> Option<PathBuf> {
+    match made {
+        Ok(made) => {
+            let first = made.first().cloned();
+            paths.extend(made);
+            first
+        }
+        Err(error) => {
+            failures.push(error.to_string());
+            None
+        }
+    }
 }
 
 /// How long to look, so that the report is done before the process is.
@@ -166,10 +181,26 @@ fn window(left: Option<Duration>) -> Duration {
 }
 
 fn look_into(target: &Target, order: &Order, base: &Path, actions: &Actions, context: &Context) -> Result<PathBuf> {
-    let selector = crate::jobs::Selector { text: order.sample.pid.to_string(), all: false };
+    let selector = Selector { text: order.sample.pid.to_string(), all: false };
     let request = inspect::plain(selector, window(order.left));
     let answer: report::Inspect = inspect::examine(target, &request, context)?;
-    let mut document = Document::Inspect(Box::new(answer));
+    write_report(Document::Inspect(Box::new(answer)), base, actions)
+}
+
+/// What fills the bytes that were kept, or the process while it lasts: one pass, nobody is stopped for it.
+fn scan(order: &Order, dumped: Option<&Path>, base: &Path, actions: &Actions, context: &Context) -> Result<PathBuf> {
+    let subject = match dumped {
+        Some(path) => Subject::File { path: path.to_owned(), base: None },
+        None => Subject::Target(Selector { text: order.sample.pid.to_string(), all: false }),
+    };
+    let method = MethodChoice::Live;
+    let request = Scan { subject, part: None, top: GROUPS, method, include_swapped: false };
+    let document = crate::jobs::scan::run(&request, context)?.pop();
+    let nothing = || Error::new(ErrorKind::Failed, "cannot scan", &order.sample.target, "there is no answer");
+    write_report(document.ok_or_else(nothing)?, base, actions)
+}
+
+fn write_report(mut document: Document, base: &Path, actions: &Actions) -> Result<PathBuf> {
     if actions.redact {
         report::redact::document(&mut document);
     }

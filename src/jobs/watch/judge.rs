@@ -10,6 +10,8 @@ use crate::report::LimitRow;
 use crate::report::watch::{Sample, Verdict};
 use crate::units::{ByteCount, Rate};
 
+/// Of fewer samples nothing is said, except that processes before this one grew.
+const FEWEST: usize = 4;
 /// A target is judged anew after this part of its age, and at least as often as `RARELY`.
 const AGAIN_AFTER: f64 = 0.02;
 const RARELY: f64 = 60.0;
@@ -17,6 +19,8 @@ const RARELY: f64 = 60.0;
 const SOON: f64 = 120.0;
 /// A verdict is said again where its rate or its end moved by this part.
 const NEWS: f64 = 0.25;
+/// Nor does the end count as moved by less than this part of so many seconds.
+const NEWS_OF_TIME: f64 = 20.0;
 /// Nor is one withdrawn before its opposite was thought for so long: seconds.
 const STANDS_FOR: f64 = 5.0;
 
@@ -66,6 +70,9 @@ impl Judge {
         let age = at.as_secs_f64();
         judged.next = sample.at_seconds + (age * AGAIN_AFTER).min(RARELY).max(interval.as_secs_f64() * 0.5);
         let outlook = judged.history.outlook();
+        if outlook.trend.samples < FEWEST && judged.predecessors == 0 {
+            return None;
+        }
         judged.slope = outlook.grows.then_some(outlook.trend.slope);
         let verdict = self.verdict(&sample.target, &outlook)?;
         self.targets.get_mut(&sample.target)?.news(verdict)
@@ -218,7 +225,7 @@ fn is_news(said: &Verdict, verdict: &Verdict) -> bool {
     let rate = |verdict: &Verdict| verdict.bytes_per_second.map_or(0.0, |rate| rate.0);
     let passed = verdict.at_seconds - said.at_seconds;
     let ends = match (said.seconds_to_limit, verdict.seconds_to_limit) {
-        (Some(before), Some(now)) => moved((before - passed).max(0.0), now) || now < before / 2.0,
+        (Some(before), Some(now)) => (now - (before - passed)).abs() > NEWS * now.max(NEWS_OF_TIME),
         (before, now) => before.is_some() != now.is_some(),
     };
     moved(rate(said), rate(verdict)) || ends

@@ -37,6 +37,8 @@ pub struct Process {
     pub standing: Standing,
     /// Held when it was first looked at.
     pub first_held: ByteCount,
+    /// Where its heap began then.
+    first_heap: Option<crate::units::Addr>,
     /// Whether it only finishes its work.
     pub is_draining: bool,
     /// When limits were read, in seconds of the watch.
@@ -60,6 +62,7 @@ impl Process {
             glance,
             standing,
             first_held: ByteCount::ZERO,
+            first_heap: None,
             is_draining: false,
             limits_at: None,
             has_own_limit: false,
@@ -68,6 +71,7 @@ impl Process {
             rounds: 0,
         };
         process.first_held = process.held();
+        process.first_heap = process.standing.heap_start;
         Some(process)
     }
 
@@ -86,6 +90,15 @@ impl Process {
     pub fn refresh(&mut self) {
         if let Some(standing) = self.target.standing() {
             self.standing = standing;
+        }
+    }
+
+    /// Whether it seems to have become another program.
+    pub fn seems_executed(&self) -> bool {
+        let standing = &self.standing;
+        match (self.first_heap, standing.heap_start) {
+            (Some(first), Some(now)) => first != now,
+            _ => standing.name != self.target.identity().name,
         }
     }
 

@@ -111,17 +111,17 @@ impl Watcher<'_, '_, '_> {
     /// A process that became another program begins anew.
     pub(super) fn note_exec(&mut self, pid: i32) {
         let Some(process) = self.processes.get_mut(&pid) else { return };
-        let before = process.target.identity().name.clone();
-        if process.standing.name == before {
+        if !process.seems_executed() {
             return;
         }
+        let before = process.target.identity();
         let Ok(target) = Target::open(pid) else { return };
-        // A thread may rename the process without an exec: only another program file is another program.
-        if target.identity().exe == process.target.identity().exe {
+        // A thread may rename the process; where the heap is not told, only another file is another program.
+        if process.standing.heap_start.is_none() && target.identity().exe == before.exe {
             process.target = target;
             return;
         }
-        let text = format!("became another program: {} instead of {before}", target.identity().name);
+        let text = format!("became another program: {} instead of {}", target.identity().name, before.name);
         let (kind, role) = (process.kind.clone(), process.role.clone());
         let Some(heir) = Process::new(target, kind, role.clone()) else { return };
         *process = heir;
