@@ -18,13 +18,13 @@ static void on_quit(int signal) {
     (void)signal;
     retitle("nginx: worker process is shutting down");
 }
-static void on_exit(int signal) {
+static void leave(int signal) {
     (void)signal;
     _exit(3);
 }
 static void work(void) {
     signal(SIGQUIT, on_quit);
-    signal(SIGUSR1, on_exit);
+    signal(SIGUSR1, leave);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     retitle("nginx: worker process");
     double begun = now();

@@ -11,7 +11,7 @@ use crate::units::ByteCount;
 /// Events kept.
 const EVENTS: usize = 2000;
 /// Rows kept; those of ended targets go first.
-const ROWS: usize = 4096;
+const ROWS: usize = 1024;
 
 /// One target over time, whatever processes had its role.
 #[derive(Clone, Debug)]

@@ -17,9 +17,8 @@ impl Watcher<'_, '_, '_> {
         let pid = process.target.pid();
         self.triggers.forget(pid);
         let ending = process.target.ending().unwrap_or(Ending::Unknown);
-        let passes = self.roster.leave(&process.kind, &process.role);
-        if passes || process.is_draining {
-            self.judge.forget(&process.role);
+        if let Some(role) = self.roster.leave(&process.kind, &process.role) {
+            self.judge.forget(&role);
         }
         self.ended.push(Ended { process, ending, noticed: Instant::now(), then: Vec::new() });
     }
