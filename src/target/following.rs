@@ -101,7 +101,7 @@ fn folder_of(roots: &Roots, path: &str) -> Option<PathBuf> {
 
 fn named(roots: &Roots, name: &str, known: &mut HashMap<i32, bool>, round: &mut u32) -> Vec<i32> {
     *round += 1;
-    if *round % FORGET_AFTER == 0 {
+    if round.is_multiple_of(FORGET_AFTER) {
         known.clear();
     }
     let pids = all_pids(roots);

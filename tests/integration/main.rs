@@ -15,3 +15,4 @@ mod redis;
 mod safety;
 mod traps;
 mod watch;
+mod watch_screen;

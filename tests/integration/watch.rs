@@ -84,8 +84,8 @@ fn kills_are_named_respawns_followed_and_evidence_is_there_before() {
             let metadata = std::fs::metadata(path.as_str().unwrap()).unwrap();
             assert!(metadata.len() > 0 && metadata.permissions().mode() & 0o777 == 0o600, "{path}");
         }
-        let report = event["paths"].as_array().unwrap().iter().map(|path| path.as_str().unwrap());
-        let report = report.filter(|path| path.ends_with("Z.json")).next().unwrap();
+        let mut report = event["paths"].as_array().unwrap().iter().map(|path| path.as_str().unwrap());
+        let report = report.find(|path| path.ends_with("Z.json")).unwrap();
         let report: Value = serde_json::from_slice(&std::fs::read(report).unwrap()).unwrap();
         assert_eq!(report["content"]["groups"][0]["label"], JSON_LABEL, "{report:#}");
     }
