@@ -22,4 +22,5 @@ pub mod stacks;
 pub mod sys;
 pub mod target;
 pub mod trace;
+pub mod tui;
 pub mod units;

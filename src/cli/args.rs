@@ -10,6 +10,7 @@ use super::heap_args::HeapArgs;
 use super::method::SnapshotArgs;
 use super::trace::TraceArgs;
 use super::values;
+use super::watch_args::{ReportArgs, WatchArgs};
 use crate::jobs::{MapOrder, Part, TopOrder};
 use crate::units::{Addr, ByteCount, Span};
 
@@ -29,6 +30,7 @@ Examples:
   leakscope 4711                      what fills it, how fast, until when, in ten seconds
   leakscope nginx --for 1m            the largest nginx worker, watched for a minute
   leakscope top                       which process is fat
+  leakscope watch children:4700       workers of a master, until the OOM killer and past it
   leakscope doctor 4711               why it cannot be looked into
   leakscope demo                      try it on a leak of our own
 
@@ -95,6 +97,10 @@ pub enum Command {
     Oom(OomArgs),
     /// Who grows a process: stacks, system calls, flame graphs
     Trace(TraceArgs),
+    /// Follow processes for days: growth, verdicts, kills, evidence before the kill
+    Watch(Box<WatchArgs>),
+    /// The record of a watch as one HTML page
+    Report(ReportArgs),
     /// Start a small leak and inspect it
     Demo(DemoArgs),
 }

@@ -13,6 +13,8 @@ mod shorthand;
 mod surroundings;
 mod trace;
 mod values;
+mod watch;
+mod watch_args;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +47,7 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(exit::ANSWERED);
         }
         Ok(Typed::Oom(plan)) => return ExitCode::from(kernel_log(&plan, &around)),
+        Ok(Typed::Watch(plan)) => return ExitCode::from(watching(&plan, &around)),
         Ok(Typed::Help(text)) => return ExitCode::from(written(io::stdout().write_all(text.as_bytes()), &around)),
         Err(error) => return ExitCode::from(refuse(&error, &around)),
     };
@@ -76,11 +79,29 @@ fn kernel_log(plan: &OomPlan, around: &Surroundings) -> u8 {
     oom::carry_out(plan, &context, &console)
 }
 
+fn watching(plan: &watch::WatchPlan, around: &Surroundings) -> u8 {
+    let console = match listening(plan.voice) {
+        Ok(console) => console,
+        Err(error) => return refuse(&error, around),
+    };
+    let remark = |text: &str| console.note(text);
+    let context = Context {
+        progress: &console,
+        remark: &remark,
+        max_memory: plan.max_memory,
+        max_memory_is_hard: false,
+        redact: plan.redact,
+    };
+    watch::carry_out(plan, &context, &console)
+}
+
 /// What was typed asks for.
 enum Typed {
     Plan(Box<Plan>),
     /// To read a kernel log.
     Oom(Box<OomPlan>),
+    /// To watch, or to show a record.
+    Watch(Box<watch::WatchPlan>),
     /// Help or the version, ready to print.
     Help(String),
     /// To be the child that `demo` looks at.
@@ -93,6 +114,12 @@ fn read(words: Vec<OsString>, around: &Surroundings) -> Result<Typed> {
         Ok(CommandLine { command: Command::Demo(DemoArgs { leak: true, .. }), .. }) => Ok(Typed::Leak),
         Ok(CommandLine { command: Command::Oom(typed), common }) => {
             plan::oom(typed, &common, around).map(|plan| Typed::Oom(Box::new(plan)))
+        }
+        Ok(CommandLine { command: Command::Watch(typed), common }) => {
+            watch::plan(*typed, &common, around).map(|plan| Typed::Watch(Box::new(plan)))
+        }
+        Ok(CommandLine { command: Command::Report(typed), common }) => {
+            watch::report_plan(typed, &common, around).map(|plan| Typed::Watch(Box::new(plan)))
         }
         Ok(typed) => plan::plan(typed, around).map(|plan| Typed::Plan(Box::new(plan))),
         Err(error) if matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion) => {

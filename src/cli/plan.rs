@@ -15,7 +15,7 @@ use crate::report::text::Style;
 use crate::units::{ByteCount, Span};
 
 /// What leakscope may use beside a staged copy where nothing was typed.
-const MAX_MEMORY: ByteCount = ByteCount::mib(256);
+pub(super) const MAX_MEMORY: ByteCount = ByteCount::mib(256);
 /// Bytes that `hex` lists where nothing was typed.
 const HEX_LENGTH: ByteCount = ByteCount(256);
 /// More than that is no listing to read: a million lines.
@@ -120,7 +120,7 @@ pub fn plan(typed: CommandLine, around: &Surroundings) -> Result<Plan> {
     })
 }
 
-fn style(color: ColorChoice, around: &Surroundings) -> Style {
+pub(super) fn style(color: ColorChoice, around: &Surroundings) -> Style {
     Style {
         width: if around.stdout_terminal { around.columns() } else { Style::plain().width },
         color: colored(color, around.stdout_terminal, around),
@@ -190,6 +190,7 @@ fn request(command: Command, redact: bool) -> Result<Request> {
         Command::Hex(typed) => Request::Hex(hex(typed)?),
         Command::Oom(_) => return Err(usage("oom", "it has a plan of its own")),
         Command::Trace(typed) => Request::Trace(super::trace::plan(typed)?),
+        Command::Watch(_) | Command::Report(_) => return Err(usage("watch", "it has a plan of its own")),
         Command::Doctor(typed) => Request::Doctor(jobs::Doctor { selector: typed.target.map(one) }),
     })
 }

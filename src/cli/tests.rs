@@ -34,7 +34,7 @@ fn words(text: &str) -> Vec<OsString> {
 fn planned_in(text: &str, around: &Surroundings) -> Plan {
     match read(words(text), around) {
         Ok(Typed::Plan(plan)) => *plan,
-        Ok(Typed::Help(_) | Typed::Leak | Typed::Oom(_)) => panic!("{text} is no plan"),
+        Ok(Typed::Help(_) | Typed::Leak | Typed::Oom(_) | Typed::Watch(_)) => panic!("{text} is no plan"),
         Err(error) => panic!("{text}: {error}"),
     }
 }

@@ -5,6 +5,7 @@
 //! they are: whoever wants values masked masks the labels of a scan before they come here.
 
 mod attribution;
+mod course;
 mod evidence;
 mod facts;
 mod finding;
@@ -19,6 +20,7 @@ mod words;
 mod tests;
 
 pub use attribution::{Attribution, attribute};
+pub use course::{Circumstances, CourseVerdict, judge_course};
 pub use evidence::Evidence;
 pub use facts::{Allocator, Facts, HeapFacts, Worker};
 pub use finding::{Finding, FindingKind, findings};

@@ -2,6 +2,7 @@
 //! Knows how to fold and compare looks at a process; reading them is `target`'s, wording is `explain`'s.
 
 mod choice;
+mod history;
 mod lineage;
 mod sample;
 mod series;
@@ -15,6 +16,7 @@ mod tests;
 pub(crate) mod traces;
 
 pub use choice::{Choice, Reason, choose};
+pub use history::{History, Outlook};
 pub use lineage::{RegionGrowth, region_growth};
 pub use sample::{Look, Sample};
 pub use series::{CountTrend, Series, Trend};

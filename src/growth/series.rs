@@ -138,11 +138,16 @@ impl Series {
     }
 }
 
+/// The least movement that is one, of an amount that was at most `highest`.
+pub(super) fn still(highest: f64) -> f64 {
+    STILL_BYTES.max(STILL_SHARE * highest)
+}
+
 /// The trend of bytes over seconds.
 pub(super) fn trend(points: &[Point]) -> Trend {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Trend::default() };
     let extent = extent(points);
-    let still = STILL_BYTES.max(STILL_SHARE * extent.highest);
+    let still = still(extent.highest);
     let Course { shape, slope } = course(points, still);
     let bytes = |value: f64| ByteCount(value as u64);
     let spread = spread_around(points, slope.rate.0);

@@ -13,6 +13,7 @@ mod inspect;
 mod map;
 mod observe;
 pub mod oom;
+mod page;
 mod request;
 mod scan;
 mod scope;
@@ -20,7 +21,10 @@ mod storing;
 mod subject;
 mod top;
 mod trace;
+pub mod watch;
+mod writing;
 
+pub use page::report_page;
 pub use request::*;
 
 use crate::error::Result;

@@ -3,11 +3,13 @@
 //! measured to the rooms below, and terminals to `cli`.
 
 pub mod escape;
+pub mod html;
 pub mod json;
 mod model;
 pub mod oom_model;
 pub mod pprof;
 pub mod redact;
 pub mod text;
+pub mod watch;
 
 pub use model::*;

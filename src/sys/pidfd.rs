@@ -46,6 +46,44 @@ pub fn take(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
 }
 
+/// `struct pidfd_info` of `include/uapi/linux/pidfd.h`, as Linux 6.15 has it.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    mask: u64,
+    cgroup: u64,
+    pid: u32,
+    tgid: u32,
+    ppid: u32,
+    ids: [u32; 8],
+    exit_code: i32,
+}
+
+/// PIDFD_INFO_EXIT: the exit code is asked for, or there.
+const INFO_EXIT: u64 = 1 << 3;
+
+nix::ioctl_readwrite!(
+    /// `PIDFD_GET_INFO` of `include/uapi/linux/pidfd.h` (Linux 6.13; exit codes since 6.15).
+    pidfd_get_info,
+    0xff,
+    11,
+    Info
+);
+
+/// The wait status of a process that ended and was reaped; `None` before that.
+///
+/// # Errors
+/// The kernel's: ENOTTY or EINVAL before Linux 6.15.
+pub fn exit_status(pidfd: BorrowedFd<'_>) -> io::Result<Option<i32>> {
+    let mut info = Info { mask: INFO_EXIT, ..Info::default() };
+    // SAFETY: the struct has the size that the request number carries and lives during the call.
+    match unsafe { pidfd_get_info(pidfd.as_raw_fd(), &mut info) } {
+        Ok(_) => Ok((info.mask & INFO_EXIT != 0).then_some(info.exit_code)),
+        Err(nix::errno::Errno::ESRCH) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;

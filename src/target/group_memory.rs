@@ -1,7 +1,7 @@
 //! What a memory cgroup uses at this moment, by the path the kernel prints in its log.
 //! Knows both interfaces' files; where the hierarchies are mounted is `cgroup`'s.
 
-use super::cgroup::{Mount, Version, number};
+use super::cgroup::{Mount, Version, keyed, number};
 use super::roots::Roots;
 use crate::units::ByteCount;
 
@@ -29,6 +29,16 @@ fn in_hierarchy(roots: &Roots, version: Version, path: &str) -> Option<GroupMemo
     // v1 writes a number just below 2^63 where there is no limit.
     let limit = number(&folder, limit).filter(|limit| *limit < 1 << 62).map(ByteCount);
     Some(GroupMemory { usage: ByteCount(number(&folder, usage)?), limit })
+}
+
+/// How many processes of the cgroup `path` the kernel has killed for want of memory so far; `None` where the cgroup is
+/// gone or does not count (v1 does since Linux 4.13).
+pub fn oom_kills(path: &str) -> Option<u64> {
+    let roots = Roots::real();
+    [(Version::V1, "memory.oom_control"), (Version::V2, "memory.events")].into_iter().find_map(|(version, file)| {
+        let folder = Mount::find(&roots, version)?.folder(path)?;
+        keyed(&folder, file, "oom_kill")
+    })
 }
 
 #[cfg(test)]

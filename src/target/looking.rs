@@ -83,7 +83,7 @@ impl Target {
     }
 
     /// What is known beside the mappings; what may not be read is left out.
-    fn hints(&self) -> Hints {
+    pub(super) fn hints(&self) -> Hints {
         let threads = self.thread_ids().unwrap_or_default();
         Hints {
             start_brk: self.stat().ok().and_then(|stat| stat.start_brk),

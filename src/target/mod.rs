@@ -7,10 +7,13 @@ mod cgroup;
 pub(crate) mod child;
 #[cfg(test)]
 pub(crate) mod false_tree;
+mod following;
+mod glance;
 mod group_memory;
 mod identity;
 mod injection;
 mod launching;
+mod ledger;
 mod limits;
 mod looking;
 mod machine;
@@ -32,10 +35,13 @@ mod unforked;
 
 pub use crate::sys::ptrace::allow_tracers;
 pub use access::{Access, Check, machine_access};
-pub use group_memory::{GroupMemory, group_memory};
+pub use following::Following;
+pub use glance::{Ending, Glance, Standing};
+pub use group_memory::{GroupMemory, group_memory, oom_kills};
 pub use identity::Identity;
 pub use injection::{ChildSnapshot, ForkCost, WriteTracker};
 pub use launching::Launched;
+pub use ledger::Ledger;
 pub use limits::{Limit, LimitEffect, LimitKind};
 pub use machine::{MachineMemory, machine_memory};
 pub use opening::Target;

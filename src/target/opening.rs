@@ -127,7 +127,7 @@ impl Target {
         Ok(File::from(openat(&self.directory, "mem", flags, Mode::empty())?))
     }
 
-    /// The pidfd, where there is one.
+    /// The pidfd, which tells its end, where there is one.
     pub(crate) fn pidfd(&self) -> Option<&OwnedFd> {
         self.pidfd.as_ref()
     }

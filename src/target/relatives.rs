@@ -24,7 +24,8 @@ pub(super) fn children_of(roots: &Roots, pid: i32) -> Vec<i32> {
     children
 }
 
-fn listed_children(roots: &Roots, pid: i32) -> Option<Vec<i32>> {
+/// The children that the kernel lists, zombies among them; `None` where it has no such list.
+pub(super) fn listed_children(roots: &Roots, pid: i32) -> Option<Vec<i32>> {
     let tasks = std::fs::read_dir(roots.proc.join(format!("{pid}/task"))).ok()?;
     let mut children = Vec::new();
     for task in tasks.flatten() {

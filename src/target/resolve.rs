@@ -81,7 +81,7 @@ fn named(roots: &Roots, name: &str, all: bool) -> Result<Resolved> {
 }
 
 /// The names by which a user may know a process beside the kernel's short one, which is cut at 15 bytes.
-fn names_of(roots: &Roots, pid: i32) -> Vec<String> {
+pub(super) fn names_of(roots: &Roots, pid: i32) -> Vec<String> {
     let directory = roots.proc.join(pid.to_string());
     let last_part = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let exe = std::fs::read_link(directory.join("exe")).ok();
@@ -149,7 +149,7 @@ const DEPTH_LIMIT: usize = 64;
 
 /// The processes of the cgroup at `folder` and of all below it, in order. Those that our pid namespace does not show
 /// are listed as 0.
-fn members(folder: &Path) -> Vec<i32> {
+pub(super) fn members(folder: &Path) -> Vec<i32> {
     let mut pids = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {

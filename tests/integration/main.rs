@@ -17,3 +17,5 @@ mod safety;
 mod snapshots;
 mod trace;
 mod traps;
+mod watch;
+mod watch_screen;

@@ -21,7 +21,7 @@ const NAP: Duration = Duration::from_millis(100);
 const COMPLETE: Duration = Duration::from_millis(1000);
 
 /// The ring, from where it was opened to its end.
-pub(super) struct KernelLog {
+pub(in crate::jobs) struct KernelLog {
     file: File,
     record: Vec<u8>,
     /// What of the record was handed out.
@@ -67,7 +67,7 @@ impl KernelLog {
     }
 
     /// Hands out reports as they come until `stop` says so or `each` has enough.
-    pub(super) fn follow(
+    pub(in crate::jobs) fn follow(
         &mut self,
         stop: &mut dyn FnMut() -> bool,
         each: &mut dyn FnMut(OomReport) -> bool,

@@ -127,6 +127,11 @@ fn from_kernel(request: &Oom, context: &Context, each: &mut Each) -> Result<u64>
     }
 }
 
+/// The kernel's log from now on, for whoever watches processes.
+pub(super) fn followed() -> Result<KernelLog> {
+    KernelLog::open_at_end()
+}
+
 /// Waits for kills until interrupted.
 fn follow(context: &Context, each: &mut Each) -> Result<u64> {
     let mut ring = KernelLog::open_at_end()?;

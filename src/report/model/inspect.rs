@@ -1,6 +1,6 @@
 //! The main answer: what grows, how fast, until when, and what it is made of.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Allocations, Content, RegionRow, TargetRow};
 use crate::units::{ByteCount, Rate};
@@ -68,7 +68,7 @@ pub struct HeapSummary {
 }
 
 /// A limit and how near it is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LimitRow {
     /// `cgroup`, `rlimit` or `system`.
     pub kind: String,

@@ -1,7 +1,7 @@
 //! The answer as text for a person. Pure: a document and a style in, a string out.
 //! Every piece of text is escaped where it enters a line (`line.rs`), so no writer can forget it.
 
-mod bar;
+pub(super) mod bar;
 mod content;
 mod doctor;
 mod dump;
@@ -10,7 +10,7 @@ mod hex;
 mod inspect;
 mod line;
 mod map;
-mod number;
+pub(super) mod number;
 mod oom;
 mod oom_words;
 mod page;

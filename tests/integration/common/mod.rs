@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod build;
+pub mod cgroup;
 pub mod health;
 pub mod nginx;
 pub mod patient;

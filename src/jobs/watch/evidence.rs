@@ -1,0 +1,314 @@
+//! Evidence, secured while the process still lives: a report of what fills it, its bytes, a command of the user's. Works
+//! on a thread of its own, one order after the other, and keeps within what it may fill of the disk.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::jobs::writing::write_whole;
+use crate::jobs::{Context, MethodChoice, Scan, Selector, Subject, inspect};
+use crate::memory::{DumpOptions, dump};
+use crate::progress::{Progress, Silent};
+use crate::report::watch::{Sample, Verdict};
+use crate::report::{self, Document};
+use crate::target::Target;
+use crate::units::{ByteCount, Span};
+
+/// What is done at a level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actions {
+    /// Look into the process and write a report.
+    pub inspect: bool,
+    /// Where reports and bytes go.
+    pub folder: PathBuf,
+    /// Keep the suspect's bytes too.
+    pub dump: bool,
+    /// Run through `sh -c`.
+    pub exec: Option<String>,
+    /// Sets of evidence kept, the newest.
+    pub keep: usize,
+    /// What they may fill.
+    pub max_disk: ByteCount,
+    /// With values masked.
+    pub redact: bool,
+}
+
+/// The longest and the shortest look, and the part of the time left that it may take.
+const LONGEST: Duration = Duration::from_secs(10);
+const SHORTEST: Duration = Duration::from_millis(200);
+const PART_OF_TIME_LEFT: f64 = 0.2;
+/// Groups in a report made in a hurry.
+const GROUPS: usize = 50;
+/// With less time left than this the bytes are secured first, and looked into where they were put.
+const HURRY: Duration = Duration::from_secs(10);
+/// A command of the user's may take so long.
+const COMMAND_TIME: Duration = Duration::from_secs(60);
+
+/// What to secure.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// How the process stood.
+    pub sample: Sample,
+    /// When the process was started: another one of its number is not meant.
+    pub started: jiff::Timestamp,
+    /// What was thought of it.
+    pub verdict: Option<Verdict>,
+    /// Why, in words.
+    pub reason: String,
+    /// Until the limit, as far as known.
+    pub left: Option<Duration>,
+    /// Ask for a report, for bytes, whatever the actions say: a person did.
+    pub by_hand: Option<ByHand>,
+}
+
+/// What a person asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByHand {
+    /// A report.
+    Inspect,
+    /// A report and bytes.
+    Dump,
+}
+
+/// What came of an order.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The order.
+    pub order: Order,
+    /// Files that are complete.
+    pub paths: Vec<PathBuf>,
+    /// How long it took.
+    pub took: Duration,
+    /// What went wrong, a line each.
+    pub failures: Vec<String>,
+}
+
+/// Carries out orders until nobody can give one any more.
+pub fn work(orders: &Receiver<Order>, outcomes: &Sender<Outcome>, actions: &Actions, context: &Context) {
+    let mut kept = Kept::default();
+    let quiet = Quiet { outer: context.progress };
+    let context = Context { progress: &quiet, remark: &|_| (), ..*context };
+    while let Ok(order) = orders.recv() {
+        if context.progress.interrupted() {
+            return;
+        }
+        let began = Instant::now();
+        let mut failures = Vec::new();
+        let paths = secure(&order, actions, &context, &mut failures);
+        kept.add(paths.clone(), actions);
+        if let (Some(command), None) = (&actions.exec, order.by_hand)
+            && let Err(error) = run_command(command, &order, &paths)
+        {
+            failures.push(error.to_string());
+        }
+        if outcomes.send(Outcome { order, paths, took: began.elapsed(), failures }).is_err() {
+            return;
+        }
+    }
+}
+
+/// Says nothing of stages, and hears the wish to stop.
+struct Quiet<'p> {
+    outer: &'p dyn Progress,
+}
+
+impl Progress for Quiet<'_> {
+    fn begin(&self, _stage: &str, _total: Option<ByteCount>) {}
+    fn advance(&self, _bytes: ByteCount) {}
+    fn end(&self) {}
+    fn interrupted(&self) -> bool {
+        self.outer.interrupted()
+    }
+}
+
+fn secure(order: &Order, actions: &Actions, context: &Context, failures: &mut Vec<String>) -> Vec<PathBuf> {
+    let dumps = if order.by_hand.is_some() { order.by_hand == Some(ByHand::Dump) } else { actions.dump };
+    if !actions.inspect && order.by_hand.is_none() {
+        return Vec::new();
+    }
+    let base = actions.folder.join(name(&order.sample));
+    let target = match Target::open(order.sample.pid) {
+        Ok(target) if target.identity().start_time == order.started => target,
+        Ok(_) => {
+            failures.push(format!("pid {} is another process by now", order.sample.pid));
+            return Vec::new();
+        }
+        Err(error) => {
+            failures.push(error.to_string());
+            return Vec::new();
+        }
+    };
+    let mut paths = Vec::new();
+    let hurries = order.left.is_some_and(|left| left < HURRY);
+    if hurries {
+        // Bytes that are in a file can be looked into when the process is gone.
+        let dumped = if dumps { keep(dump_suspect(&target, &base, actions), &mut paths, failures) } else { None };
+        let report = scan(order, dumped.as_deref(), &base, actions, context).map(|path| vec![path]);
+        keep(report, &mut paths, failures);
+    } else {
+        let report = look_into(&target, order, &base, actions, context).map(|path| vec![path]);
+        keep(report, &mut paths, failures);
+        if dumps {
+            keep(dump_suspect(&target, &base, actions), &mut paths, failures);
+        }
+    }
+    paths
+}
+
+/// Takes note of files or of why there are none; the first file.
+fn keep(made: Result<Vec<PathBuf>>, paths: &mut Vec<PathBuf>, failures: &mut Vec<String>) -> Option<PathBuf> {
+    match made {
+        Ok(made) => {
+            let first = made.first().cloned();
+            paths.extend(made);
+            first
+        }
+        Err(error) => {
+            failures.push(error.to_string());
+            None
+        }
+    }
+}
+
+/// How long to look, so that the report is done before the process is.
+fn window(left: Option<Duration>) -> Duration {
+    left.map_or(LONGEST, |left| left.mul_f64(PART_OF_TIME_LEFT)).clamp(SHORTEST, LONGEST)
+}
+
+fn look_into(target: &Target, order: &Order, base: &Path, actions: &Actions, context: &Context) -> Result<PathBuf> {
+    let selector = Selector { text: order.sample.pid.to_string(), all: false };
+    let request = inspect::plain(selector, window(order.left));
+    let answer: report::Inspect = inspect::examine(target, &request, context)?;
+    write_report(Document::Inspect(Box::new(answer)), base, actions)
+}
+
+/// What fills the bytes that were kept, or the process while it lasts: one pass, nobody is stopped for it.
+fn scan(order: &Order, dumped: Option<&Path>, base: &Path, actions: &Actions, context: &Context) -> Result<PathBuf> {
+    let subject = match dumped {
+        Some(path) => Subject::File { path: path.to_owned(), base: None },
+        None => Subject::Target(Selector { text: order.sample.pid.to_string(), all: false }),
+    };
+    let method = MethodChoice::Live;
+    let request = Scan { subject, part: None, top: GROUPS, method, max_pause: None, include_swapped: false };
+    let document = crate::jobs::scan::run(&request, context)?.pop();
+    let nothing = || Error::new(ErrorKind::Failed, "cannot scan", &order.sample.target, "there is no answer");
+    write_report(document.ok_or_else(nothing)?, base, actions)
+}
+
+fn write_report(mut document: Document, base: &Path, actions: &Actions) -> Result<PathBuf> {
+    if actions.redact {
+        report::redact::document(&mut document);
+    }
+    let mut text = Vec::new();
+    let path = base.with_extension("json");
+    report::json::write(&document, &mut text)
+        .map_err(|error| Error::new(ErrorKind::Failed, "cannot write", path.display().to_string(), error))?;
+    write_whole(&path, &text, false)?;
+    Ok(path)
+}
+
+/// The bytes of the largest private mapping: what has leaked for long is what is large.
+fn dump_suspect(target: &Target, base: &Path, actions: &Actions) -> Result<Vec<PathBuf>> {
+    let look = target.look(Duration::ZERO)?;
+    let choice = crate::growth::choose(&look.map.regions, &[]);
+    let region = choice.and_then(|choice| look.map.regions.get(choice.region));
+    let span = region.and_then(|region| region.parts.iter().max_by_key(|part| part.size()).copied());
+    let span: Span = span.ok_or_else(|| {
+        Error::new(ErrorKind::Failed, "cannot dump", target.subject(), "it has no private writable memory")
+    })?;
+    if span.size() > actions.max_disk {
+        let reason = format!("{} are more than --max-disk {}", span.size(), actions.max_disk);
+        return Err(Error::new(ErrorKind::Failed, "cannot dump", target.subject(), reason));
+    }
+    // With force it is written aside and renamed when it is whole; its name is new.
+    let options = DumpOptions { force: true, ..DumpOptions::default() };
+    let dumped = dump(target, span, &base.with_extension("raw"), &options, &Silent)?;
+    Ok(vec![dumped.path, dumped.manifest_path])
+}
+
+/// `leakscope-nginx-worker-1-4711-20261121T041500.123Z`, of letters that no shell minds.
+fn name(sample: &Sample) -> String {
+    let mild = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+    let role: String = sample.target.chars().take(48).map(mild).collect();
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
+    format!("leakscope-{role}-{}-{now}", sample.pid)
+}
+
+fn run_command(command: &str, order: &Order, paths: &[PathBuf]) -> Result<()> {
+    let failed = |reason: &dyn std::fmt::Display| Error::new(ErrorKind::Failed, "--exec", command, reason);
+    let list = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(":");
+    let seconds = order.left.map(|left| format!("{:.1}", left.as_secs_f64())).unwrap_or_default();
+    let verdict = order.verdict.as_ref().map(|verdict| verdict.kind.clone()).unwrap_or_default();
+    let facts = serde_json::json!({
+        "schema_version": 1, "command": "watch", "reason": order.reason, "sample": order.sample,
+        "verdict": order.verdict, "seconds_to_limit": order.left.map(|left| left.as_secs_f64()), "paths": paths,
+    });
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .env("LEAKSCOPE_TARGET", order.sample.target.replace('\0', " "))
+        .env("LEAKSCOPE_PID", order.sample.pid.to_string())
+        .env("LEAKSCOPE_RSS_BYTES", order.sample.rss_bytes.0.to_string())
+        .env("LEAKSCOPE_REASON", &order.reason)
+        .env("LEAKSCOPE_VERDICT", verdict)
+        .env("LEAKSCOPE_SECONDS_TO_LIMIT", seconds)
+        .env("LEAKSCOPE_PATHS", list)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| failed(&error))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A command that does not read it is no failure; it fits into a pipe.
+        let _ = writeln!(stdin, "{facts}");
+    }
+    let until = Instant::now() + COMMAND_TIME;
+    loop {
+        match child.try_wait().map_err(|error| failed(&error))? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(failed(&status)),
+            None if Instant::now() > until => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(failed(&format!("it took longer than {COMMAND_TIME:?} and was ended")));
+            }
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// The sets of evidence that this watch made and that are still there.
+#[derive(Debug, Default)]
+struct Kept {
+    sets: VecDeque<Vec<PathBuf>>,
+}
+
+impl Kept {
+    /// Adds a set and removes the oldest ones beyond what may be kept; never the newest.
+    fn add(&mut self, paths: Vec<PathBuf>, actions: &Actions) {
+        if paths.is_empty() {
+            return;
+        }
+        self.sets.push_back(paths);
+        while self.sets.len() > 1 && (self.sets.len() > actions.keep || self.size() > actions.max_disk) {
+            for path in self.sets.pop_front().unwrap_or_default() {
+                // What somebody removed already is gone.
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    /// What they take on disk, holes not counted.
+    fn size(&self) -> ByteCount {
+        let metadata = self.sets.iter().flatten().filter_map(|path| std::fs::metadata(path).ok());
+        ByteCount(metadata.map(|metadata| metadata.blocks().saturating_mul(512)).sum())
+    }
+}
+
+#[cfg(test)]
+#[path = "evidence_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+//! All lines of a watch together: a row for each target, what happened, the curves. What a live screen, a page and a
+//! scraper show. Bounded however long the watch lasts.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::line::{Event, EventKind, Header, Line, Sample, Verdict};
+use crate::growth::History;
+use crate::units::ByteCount;
+
+/// Events kept.
+const EVENTS: usize = 2000;
+/// Rows kept; those of ended targets go first.
+const ROWS: usize = 1024;
+
+/// One target over time, whatever processes had its role.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The role. Hostile text.
+    pub target: String,
+    /// The latest sample.
+    pub sample: Sample,
+    /// The latest verdict.
+    pub verdict: Option<Verdict>,
+    /// The latest limit that was read.
+    pub limits: Option<crate::report::LimitRow>,
+    /// The latest regions that were looked at.
+    pub regions: Vec<super::line::Growth>,
+    /// Resident memory over all of the watch.
+    pub curve: History,
+    /// Whether a process has the role now.
+    pub is_alive: bool,
+    /// Times that another process took over.
+    pub respawns: u64,
+    /// Times that the kernel killed for want of memory.
+    pub oom_kills: u64,
+}
+
+/// A moment that a curve should show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// Since the watch began.
+    pub at: Duration,
+    /// What happened.
+    pub event: EventKind,
+}
+
+/// All that was said so far.
+#[derive(Clone, Debug, Default)]
+pub struct Board {
+    /// How the watch began.
+    pub header: Header,
+    /// By role, in order of appearance.
+    rows: Vec<Row>,
+    index: BTreeMap<String, usize>,
+    /// The latest events, the oldest first.
+    pub events: VecDeque<Event>,
+    /// The time of the latest line.
+    pub at_seconds: f64,
+    /// What an appended record adds to times: watches follow one another.
+    offset: f64,
+}
+
+impl Board {
+    /// Takes note of `line`.
+    pub fn take(&mut self, line: &Line) {
+        if let Line::Watch(header) = line {
+            if !self.header.command.is_empty() {
+                self.offset = self.at_seconds;
+                self.rows.iter_mut().for_each(|row| row.is_alive = false);
+            }
+            self.header = header.clone();
+            return;
+        }
+        let at = self.offset + line.at_seconds().clamp(0.0, 1e10);
+        self.at_seconds = self.at_seconds.max(at);
+        match line {
+            Line::Watch(_) => {}
+            Line::Sample(sample) => self.sample(sample, at),
+            Line::Event(event) => self.event(event, at),
+            Line::Verdict(verdict) => {
+                if let Some(row) = self.row_mut(&verdict.target) {
+                    row.verdict = Some(verdict.clone());
+                }
+            }
+        }
+    }
+
+    /// The rows, in order of appearance.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The row of a role.
+    pub fn row(&self, target: &str) -> Option<&Row> {
+        self.rows.get(*self.index.get(target)?)
+    }
+
+    /// What happened to a role.
+    pub fn marks(&self, target: &str) -> Vec<Mark> {
+        let its = self.events.iter().filter(|event| event.target == target);
+        its.map(|event| Mark { at: Duration::from_secs_f64(event.at_seconds.clamp(0.0, 1e10)), event: event.event })
+            .collect()
+    }
+
+    fn row_mut(&mut self, target: &str) -> Option<&mut Row> {
+        self.rows.get_mut(*self.index.get(target)?)
+    }
+
+    fn sample(&mut self, sample: &Sample, at: f64) {
+        let interval = Duration::from_secs_f64(self.header.interval_seconds.clamp(0.01, 3600.0));
+        if !self.index.contains_key(&sample.target) {
+            self.make_room();
+            self.index.insert(sample.target.clone(), self.rows.len());
+            self.rows.push(Row {
+                target: sample.target.clone(),
+                sample: sample.clone(),
+                verdict: None,
+                limits: None,
+                regions: Vec::new(),
+                curve: History::new(interval),
+                is_alive: true,
+                respawns: 0,
+                oom_kills: 0,
+            });
+        }
+        let Some(row) = self.row_mut(&sample.target) else { return };
+        row.is_alive = true;
+        row.curve.push(Duration::from_secs_f64(at), sample.rss_bytes);
+        if sample.limits.is_some() {
+            row.limits.clone_from(&sample.limits);
+        }
+        if !sample.regions.is_empty() {
+            row.regions.clone_from(&sample.regions);
+        }
+        if row.sample.pid != sample.pid {
+            row.regions.clone_from(&sample.regions);
+        }
+        row.sample.clone_from(sample);
+    }
+
+    fn event(&mut self, event: &Event, at: f64) {
+        if let Some(row) = self.row_mut(&event.target) {
+            match event.event {
+                EventKind::Exited => row.is_alive = false,
+                EventKind::OomKilled => {
+                    row.is_alive = false;
+                    row.oom_kills += 1;
+                }
+                EventKind::Respawned => row.respawns += 1,
+                _ => {}
+            }
+        }
+        if self.events.len() == EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(Event { at_seconds: at, ..event.clone() });
+    }
+
+    fn make_room(&mut self) {
+        if self.rows.len() < ROWS {
+            return;
+        }
+        let gone = self.rows.iter().position(|row| !row.is_alive).unwrap_or(0);
+        self.rows.remove(gone);
+        self.index = self.rows.iter().enumerate().map(|(index, row)| (row.target.clone(), index)).collect();
+    }
+}
+
+impl Row {
+    /// Bytes a second, where it grows.
+    pub fn growth(&self) -> Option<f64> {
+        self.verdict.as_ref().and_then(|verdict| verdict.bytes_per_second).map(|rate| rate.0)
+    }
+
+    /// Seconds until the nearest limit, counted on from when that was said.
+    pub fn seconds_to_limit(&self) -> Option<f64> {
+        let verdict = self.verdict.as_ref().filter(|_| self.is_alive)?;
+        let passed = (self.sample.at_seconds - verdict.at_seconds).max(0.0);
+        verdict.seconds_to_limit.map(|left| (left - passed).max(0.0))
+    }
+
+    /// Its share of the nearest limit, 0 to 1.
+    pub fn share_of_limit(&self) -> Option<f64> {
+        let limits = self.limits.as_ref()?;
+        Some(limits.usage_bytes?.share_of(limits.limit_bytes.filter(|limit| *limit > ByteCount::ZERO)?))
+    }
+}
