@@ -267,7 +267,6 @@ impl Findings<'_> {
                 next: verdict.next,
             }),
             warnings: self.notices.iter().map(ToString::to_string).collect(),
-            ..report::Inspect::default()
         }
     }
 

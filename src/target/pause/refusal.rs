@@ -52,6 +52,8 @@ impl Target {
 pub(in crate::target) fn refuse(target: &Target, refusal: Refusal) -> Error {
     let error = |kind, reason: String| Error::new(kind, "cannot stop", target.subject(), reason);
     match refusal {
+        // One that ended meanwhile looks unfit or fails in many ways.
+        _ if !target.is_alive() => error(ErrorKind::Gone, "the process ended".into()),
         Refusal::Gone => error(ErrorKind::Gone, "the process ended".into()),
         Refusal::Traced { by } => {
             error(ErrorKind::NotPermitted, format!("process {by} traces it already")).with_hint(ONE_TRACER)
