@@ -1,7 +1,7 @@
 //! Memory that was copied into buffers of our own and stays as it is.
 
-use super::copy::{Copied, Piece};
-use super::stage::{Part, parts};
+use super::copying::copy::{Copied, Piece};
+use super::copying::stream::{Part, parts};
 use super::{Consistency, Coverage, MemorySource, ReadError};
 use crate::space::spans::{joined, outside, total, within};
 use crate::space::{AddressMap, Residency, Thread};

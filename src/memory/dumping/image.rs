@@ -26,10 +26,10 @@ const WORTH_A_THREAD: usize = 1024 * 1024;
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// Opens the file behind a mapping.
-pub(super) type OpenFile<'w> = &'w dyn Fn(&Mapping) -> io::Result<File>;
+pub(in crate::memory) type OpenFile<'w> = &'w dyn Fn(&Mapping) -> io::Result<File>;
 
 /// A raw image in the making. Parts come in order of address.
-pub(super) struct Image<'w> {
+pub(in crate::memory) struct Image<'w> {
     sink: Sink<'w>,
     path: &'w std::path::Path,
     map: &'w AddressMap,
@@ -45,7 +45,7 @@ pub(super) struct Image<'w> {
 
 /// What became of an image's span.
 #[derive(Debug, Default)]
-pub(super) struct Written {
+pub(in crate::memory) struct Written {
     pub present: Vec<Span>,
     pub swapped: Vec<Span>,
     pub gaps: Vec<Span>,
@@ -317,7 +317,7 @@ fn update(hash: &mut Sha256, bytes: &[u8], given_up: &AtomicBool) {
 }
 
 /// What a person's interruption ends in.
-pub(super) fn interrupted() -> Error {
+pub(in crate::memory) fn interrupted() -> Error {
     Error::new(ErrorKind::Interrupted, "stopped writing", "", "interrupted; what was written is removed")
 }
 

@@ -7,13 +7,15 @@ use nix::fcntl::{FallocateFlags, fallocate};
 
 use super::dump::DumpOptions;
 use super::image::{Image, OpenFile, Written};
-use super::ladder::{Method, missing_in_child};
-use super::leisure::copy_at_leisure;
 use super::output::failure;
-use super::precopy::{Precopied, Store, precopy};
 use super::sink::Sink;
-use super::stage::{CopyOptions, Part, not_idle, stage, stream_parts};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::copying::copier::CopyOptions;
+use crate::memory::copying::ladder::{Method, missing_in_child};
+use crate::memory::copying::leisure::copy_at_leisure;
+use crate::memory::copying::precopy::{Precopied, Store, precopy};
+use crate::memory::copying::stage::{not_idle, stage};
+use crate::memory::copying::stream::{Part, stream_parts};
 use crate::progress::Progress;
 use crate::space::AddressMap;
 use crate::sys::cpu;
@@ -22,7 +24,7 @@ use crate::units::{Addr, ByteCount, Span};
 
 /// What came of the copying.
 #[derive(Default)]
-pub(super) struct Taken {
+pub(in crate::memory) struct Taken {
     pub written: Written,
     pub stops: u32,
     pub pause: Duration,
@@ -33,14 +35,14 @@ pub(super) struct Taken {
 }
 
 /// How an attempt ended.
-pub(super) enum Attempt {
+pub(in crate::memory) enum Attempt {
     Done(Box<Taken>),
     /// It cannot be done so: the next way is tried.
     Unsuited(String),
 }
 
 /// A dump to be made.
-pub(super) struct Work<'w> {
+pub(in crate::memory) struct Work<'w> {
     pub target: &'w Target,
     pub range: Span,
     pub map: &'w AddressMap,

@@ -4,10 +4,10 @@
 use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use super::live::{failure, open_mem, read_memory};
-use super::stage::Part;
-use super::{Coverage, ReadError};
+use super::stream::Part;
 use crate::error::Result;
+use crate::memory::live::{failure, open_mem, read_memory};
+use crate::memory::{Coverage, ReadError};
 use crate::progress::Progress;
 use crate::space::AddressMap;
 use crate::space::spans::{joined, total};
@@ -31,7 +31,7 @@ enum Stretch {
 ///
 /// # Errors
 /// Those of reading, and those of `emit`.
-pub(super) fn copy_at_leisure(
+pub(in crate::memory) fn copy_at_leisure(
     target: &Target,
     map: &AddressMap,
     spans: &[Span],
@@ -85,7 +85,7 @@ fn pass_on(
     emit: &mut dyn FnMut(Part<'_>) -> Result<()>,
 ) -> Result<()> {
     if progress.interrupted() {
-        return Err(super::image::interrupted());
+        return Err(crate::memory::dumping::image::interrupted());
     }
     match stretch {
         Stretch::Bytes(addr, pages, length) => {
@@ -150,7 +150,7 @@ fn read_ahead(
 fn fill(mem: &File, addr: Addr, bytes: &mut [u8]) -> std::result::Result<usize, ReadError> {
     let mut done = 0;
     while done < bytes.len() {
-        let window = (done + super::WINDOW.0 as usize).min(bytes.len());
+        let window = (done + crate::memory::WINDOW.0 as usize).min(bytes.len());
         match read_memory(mem, addr.plus(ByteCount(done as u64)), &mut bytes[done..window]) {
             Ok(length) => done += length,
             Err(ReadError::Fault(_)) => break,

@@ -9,10 +9,10 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
-use super::manifest::Manifest;
-use super::{Consistency, MemorySource, ReadError};
 use crate::elf::{Core, Segment};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::dumping::manifest::Manifest;
+use crate::memory::{Consistency, MemorySource, ReadError};
 use crate::space::spans::{joined, outside, total, within};
 use crate::space::{AddressMap, Hints, Mapping, Permissions, Residency, Thread, regions};
 use crate::units::{Addr, ByteCount, Span};
@@ -280,5 +280,4 @@ fn open_failure(path: &Path, error: &io::Error) -> Error {
 }
 
 #[cfg(test)]
-#[path = "recorded_tests.rs"]
 mod tests;

@@ -136,7 +136,7 @@ fn create_new(path: &Path) -> io::Result<File> {
 }
 
 /// An error on the file at `path`, in words where the kernel's are not enough.
-pub(super) fn failure(path: &Path, error: &io::Error) -> Error {
+pub(in crate::memory) fn failure(path: &Path, error: &io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             refuse(path, format!("no space is left there ({error}); what was written is removed"))

@@ -6,8 +6,8 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::ReadError;
-use super::live::{WINDOW, read_memory};
+use crate::memory::ReadError;
+use crate::memory::live::{WINDOW, read_memory};
 use crate::progress::Progress;
 use crate::space::spans::{joined, outside};
 use crate::units::{Addr, ByteCount, Span};
@@ -19,14 +19,14 @@ const PAGE: ByteCount = ByteCount::kib(4);
 
 /// A stretch of the target's memory and where in the buffer its bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Piece {
+pub(in crate::memory) struct Piece {
     pub span: Span,
     pub offset: usize,
 }
 
 /// What a copy gave.
 #[derive(Debug, Default)]
-pub(super) struct Copied {
+pub(in crate::memory) struct Copied {
     /// In order of address and of offset.
     pub pieces: Vec<Piece>,
     /// Not readable, in order.
@@ -44,7 +44,7 @@ struct Job<'b> {
 ///
 /// # Errors
 /// What speaks of the process as a whole; an interruption comes as `Io` of kind `Interrupted`.
-pub(super) fn copy(
+pub(in crate::memory) fn copy(
     mem: &File,
     runs: &[Span],
     buffer: &mut [u8],

@@ -7,9 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::copy::copy;
-use super::live::{failure, open_mem};
-use super::{Coverage, ReadError, leisure, stage::Part};
+use super::{leisure, stream::Part};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::live::{failure, open_mem};
+use crate::memory::{Coverage, ReadError};
 use crate::progress::{Progress, Silent};
 use crate::space::spans::{joined, outside, total, within};
 use crate::space::{AddressMap, Mapping};
@@ -18,7 +19,7 @@ use crate::target::{Pause, Target, WriteTracker};
 use crate::units::{Addr, ByteCount, Span};
 
 /// What is copied in the final stop at most, some 5 ms.
-pub(super) const LAST_COPY: ByteCount = ByteCount::mib(24);
+pub(in crate::memory) const LAST_COPY: ByteCount = ByteCount::mib(24);
 /// Rounds of copying again before the stop, and stops that found too much.
 const ROUNDS: u32 = 6;
 const ATTEMPTS: u32 = 4;
@@ -28,7 +29,7 @@ const HUGE_PAGE: ByteCount = ByteCount::mib(2);
 const PAGE: ByteCount = ByteCount::kib(4);
 
 /// Where the bytes go. Addresses may come more than once, the last time counts.
-pub(super) trait Store {
+pub(in crate::memory) trait Store {
     /// Bytes at an address.
     fn put(&mut self, addr: Addr, bytes: &[u8]) -> Result<()>;
     /// Nothing is there any more.
@@ -37,7 +38,7 @@ pub(super) trait Store {
 
 /// What was stored.
 #[derive(Debug)]
-pub(super) struct Precopied {
+pub(in crate::memory) struct Precopied {
     /// Stretches stored, in order.
     pub present: Vec<Span>,
     /// Stretches left in swap.
@@ -74,7 +75,7 @@ struct Last {
 /// # Errors
 /// `Failed` where the kernel cannot tell writes, or more is written than can be followed; those of reading, stopping
 /// and `store`.
-pub(super) fn precopy(
+pub(in crate::memory) fn precopy(
     target: &Target,
     map: &AddressMap,
     wanted: &[Span],

@@ -13,7 +13,7 @@ const WORTH_IT: usize = 256 * 1024;
 
 /// A file, and the same one opened for writing past the cache.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sink<'f> {
+pub(in crate::memory) struct Sink<'f> {
     pub file: &'f File,
     pub direct: Option<&'f File>,
 }

@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::ladder::{Method, Prediction, Wish, predict, ways};
 use super::manifest::{Manifest, ManifestTarget, SCHEMA_VERSION};
 use super::output::{Output, failure};
 use super::sink::Sink;
-use super::stage::is_affordable;
 use super::taking::{Attempt, Taken, Work};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::copying::copier::is_affordable;
+use crate::memory::copying::ladder::{Method, Prediction, Wish, predict, ways};
 use crate::progress::Progress;
 use crate::space::spans::{joined, outside, total, within};
 use crate::space::{AddressMap, Mapping};

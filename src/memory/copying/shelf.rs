@@ -8,7 +8,7 @@ use crate::sys::pages::Pages;
 use crate::units::{Addr, ByteCount, Span};
 
 /// Memory with places for stretches.
-pub(super) struct Shelf {
+pub(in crate::memory) struct Shelf {
     pages: Pages,
     /// In order of address.
     places: Vec<Piece>,

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::output::{Output, failure};
-use super::stage::{CopyOptions, Snapshot, stage_chosen};
-use super::{DumpOptions, DumpResult, MemorySource, Method};
 use crate::elf::{CoreProcess, core_head};
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::copying::copier::CopyOptions;
+use crate::memory::copying::stage::{Snapshot, stage_chosen};
+use crate::memory::{DumpOptions, DumpResult, MemorySource, Method};
 use crate::progress::Progress;
 use crate::space::spans::outside;
 use crate::space::{Mapping, Residency};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Method;
+use crate::memory::Method;
 use crate::space::{Mapping, Permissions};
 use crate::units::{Addr, ByteCount, Span};
 
@@ -131,7 +131,7 @@ impl Manifest {
     }
 
     /// The stretches to list, `None` where there are too many.
-    pub(super) fn listed(present: &[Span]) -> Option<Vec<Span>> {
+    pub(in crate::memory) fn listed(present: &[Span]) -> Option<Vec<Span>> {
         (present.len() <= STRETCH_LIMIT).then(|| present.to_vec())
     }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::memory::Method;
-use crate::memory::manifest::{ManifestTarget, SCHEMA_VERSION};
+use crate::memory::dumping::manifest::{ManifestTarget, SCHEMA_VERSION};
 
 struct Folder(tempfile::TempDir);
 
@@ -147,7 +147,7 @@ fn a_dump_that_was_broken_off_is_read_with_a_remark() {
 fn a_core_made_by_gdb_reads_like_the_process() {
     use crate::memory::LiveMemory;
     use crate::target::{Target, patient::Patient};
-    let patient = Patient::start(include_str!("memory.c"), &[]);
+    let patient = Patient::start(include_str!("../memory.c"), &[]);
     let target = Target::open(patient.pid()).unwrap();
     let folder = Folder::new();
     let (path, pid) = (folder.0.path().join("core"), patient.pid().to_string());

@@ -1,0 +1,182 @@
+//! What every way of copying needs: where the pages are, memory for them that can be spared, and the stop itself.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::time::Duration;
+
+use super::copy::{Copied, copy};
+use crate::error::{Error, ErrorKind, Result};
+use crate::memory::live::failure;
+use crate::progress::Progress;
+use crate::space::spans::{joined, total};
+use crate::space::{AddressMap, Thread};
+use crate::sys::pages::Pages;
+use crate::target::{Pause, Target, machine_memory};
+use crate::units::{Addr, ByteCount, Span};
+
+/// How to copy.
+#[derive(Clone, Copy, Debug)]
+pub struct CopyOptions {
+    /// Memory the copy may take.
+    pub budget: ByteCount,
+    /// Copies swapped-out pages too, which brings them back into the target's memory.
+    pub include_swapped: bool,
+    /// Threads that copy; two are nearly twice as fast as one, more gain little.
+    pub threads: usize,
+}
+
+impl Default for CopyOptions {
+    fn default() -> CopyOptions {
+        CopyOptions { budget: ByteCount::mib(256), include_swapped: false, threads: 2 }
+    }
+}
+
+/// Refuses to take memory that the machine, or the cgroup we run in, does not have to spare.
+pub(in crate::memory) fn afford(target: &Target, bytes: ByteCount) -> Result<()> {
+    if is_affordable(bytes)? {
+        return Ok(());
+    }
+    let reason = format!("the copy needs {} and {} can be spared", with_margin(bytes), spare()?);
+    Err(Error::new(ErrorKind::Failed, "cannot copy the memory of", target.subject(), reason)
+        .with_hint("narrow the range or lower --max-memory to copy in several short stops"))
+}
+
+/// Whether `bytes` and a tenth more can be spared.
+pub(in crate::memory) fn is_affordable(bytes: ByteCount) -> Result<bool> {
+    Ok(spare()? >= with_margin(bytes))
+}
+
+fn spare() -> Result<ByteCount> {
+    Ok(machine_memory()?.spare)
+}
+
+fn with_margin(bytes: ByteCount) -> ByteCount {
+    bytes + ByteCount(bytes.0 / 10)
+}
+
+/// Room for what the target grows by between the measuring and the stop.
+fn with_slack(need: ByteCount) -> ByteCount {
+    need + ByteCount(need.0 / 16) + ByteCount::mib(4)
+}
+
+pub(in crate::memory) struct Copier<'c> {
+    pub target: &'c Target,
+    pub map: &'c AddressMap,
+    pub mem: File,
+    pub options: &'c CopyOptions,
+    pub progress: &'c dyn Progress,
+}
+
+/// What one stop gave.
+pub(in crate::memory) struct Taken {
+    pub copied: Copied,
+    pub swapped: Vec<Span>,
+    pub threads: Vec<Thread>,
+    pub pause: Duration,
+}
+
+/// Where the pages of some spans are.
+pub(in crate::memory) struct Runs {
+    pub present: Vec<Span>,
+    pub swapped: Vec<Span>,
+}
+
+impl Copier<'_> {
+    pub fn runs(&self, spans: &[Span]) -> Result<Runs> {
+        let mut runs = Runs { present: Vec::new(), swapped: Vec::new() };
+        for span in spans {
+            let residency = self.target.residency(*span, self.map)?;
+            runs.present.extend(residency.present);
+            runs.swapped.extend(residency.swapped);
+        }
+        if self.options.include_swapped {
+            runs.present.append(&mut runs.swapped);
+        }
+        Ok(Runs { present: joined(runs.present), swapped: joined(runs.swapped) })
+    }
+
+    /// Memory for a copy of what is there of `wanted`, and some for what comes meanwhile.
+    pub fn reserve_for(&self, wanted: &[Span]) -> Result<Pages> {
+        let (target, budget) = (self.target, self.options.budget);
+        let need = total(&self.runs(wanted)?.present);
+        if need > budget {
+            let reason = format!("{need} are to be copied and {budget} are allowed");
+            return Err(Error::new(ErrorKind::Failed, "cannot copy the memory of", target.subject(), reason)
+                .with_hint("narrow the range or raise --max-memory"));
+        }
+        afford(target, need)?;
+        self.progress.begin("preparing", None);
+        let pages = self.reserve(with_slack(need).min(budget.max(need)));
+        self.progress.end();
+        pages
+    }
+
+    pub fn reserve(&self, size: ByteCount) -> Result<Pages> {
+        let reserved = Pages::reserve(size);
+        let mut pages = reserved.map_err(|error| {
+            let subject = self.target.subject();
+            Error::new(ErrorKind::Failed, "cannot reserve memory for a copy of", subject, format!("{size}: {error}"))
+        })?;
+        pages.touch(self.options.threads);
+        Ok(pages)
+    }
+
+    /// The stop itself: finds anew what is there, copies it and lets the target run before anything else.
+    pub fn stop_and_copy(&self, spans: &[Span], pages: &mut Pages) -> Result<Taken> {
+        let pause = Pause::begin(self.target)?;
+        let outcome = self
+            .runs(spans)
+            .map(|runs| (copy(&self.mem, &runs.present, pages, self.options.threads, self.progress), runs.swapped));
+        let stood = pause.end_with_threads();
+        let (copied, swapped) = outcome?;
+        let (pause, threads) = stood?;
+        Ok(Taken { copied: copied.map_err(|error| failure(self.target, error))?, swapped, threads, pause })
+    }
+
+    /// Takes spans off `ahead` until about `room` bytes of them are there to be copied, and says how many are. Looks
+    /// in steps, so that a long region is not measured whole for every stop.
+    pub fn next_window(&self, ahead: &mut VecDeque<Span>, room: ByteCount) -> Result<(Vec<Span>, ByteCount)> {
+        let first_step = ByteCount(room.0.saturating_mul(4));
+        let (mut window, mut found, mut step) = (Vec::new(), ByteCount::ZERO, first_step);
+        while let Some(span) = ahead.pop_front() {
+            let look = Span::sized(span.start, span.size().min(step));
+            let present = self.runs(&[look])?.present;
+            let (until, bytes) = reach(&present, look.end, room.saturating_sub(found));
+            found += bytes;
+            step = if bytes == ByteCount::ZERO { ByteCount(step.0.saturating_mul(2)) } else { first_step };
+            window.push(Span::new(span.start, until));
+            if until < span.end {
+                ahead.push_front(Span::new(until, span.end));
+            }
+            if found >= room {
+                break;
+            }
+        }
+        Ok((joined(window), found))
+    }
+}
+
+/// How far one gets through `present`, which ends before `end`, with `room`, and what that takes.
+fn reach(present: &[Span], end: Addr, room: ByteCount) -> (Addr, ByteCount) {
+    let mut taken = ByteCount::ZERO;
+    for run in present {
+        if taken + run.size() > room {
+            return (run.start.plus(room.saturating_sub(taken)), room);
+        }
+        taken += run.size();
+    }
+    (end, taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_ends_where_the_room_does() {
+        let present = [Span::new(Addr(10), Addr(20)), Span::new(Addr(30), Addr(50))];
+        assert_eq!(reach(&present, Addr(100), ByteCount(15)), (Addr(35), ByteCount(15)));
+        assert_eq!(reach(&present, Addr(100), ByteCount(30)), (Addr(100), ByteCount(30)));
+        assert_eq!(reach(&[], Addr(100), ByteCount(5)), (Addr(100), ByteCount::ZERO));
+    }
+}
