@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 static ulong_t workers, pace;
+static pid_t master;
 static char *title;
 static size_t room;
 
@@ -26,6 +27,7 @@ static void work(void) {
     signal(SIGQUIT, on_quit);
     signal(SIGUSR1, leave);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != master) _exit(0); /* it ended before that was set */
     retitle("nginx: worker process");
     double begun = now();
     for (;;) {
@@ -41,7 +43,7 @@ static pid_t born(void) {
 
 int main(int argc, char **argv) {
     workers = argument(argc, argv, 1, 1), pace = argument(argc, argv, 2, 1 << 20);
-    title = argv[0];
+    title = argv[0], master = getpid();
     room = argv[argc - 1] + strlen(argv[argc - 1]) - argv[0];
     pid_t alive[64];
     if (workers > 64) return 2;

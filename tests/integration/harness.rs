@@ -1,6 +1,7 @@
 //! The harness itself: every patient tells its truth and ends with its stdin, harm is seen, nginx grows as it should.
 
 use std::fs;
+use std::io::{Read, Seek};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -23,10 +24,12 @@ fn every_patient_gets_ready_and_ends_with_its_stdin() {
             "reads_and_grows" => &["/dev/null"],
             _ => &[],
         };
+        // A file, not a pipe: the end of a pipe is waited for as long as any child of the patient holds it.
+        let mut told = tempfile::tempfile().expect("a file");
         let mut child = Command::new(build::patient(&name))
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(told.try_clone().expect("its descriptor"))
             .spawn()
             .expect("a patient starts");
         if name == "stopped" {
@@ -37,10 +40,11 @@ fn every_patient_gets_ready_and_ends_with_its_stdin() {
         }
         let ended = wait_until(Duration::from_secs(10), || child.try_wait().expect("our own child").is_some());
         let _ = child.kill();
-        let output = child.wait_with_output().expect("its output");
+        let status = child.wait().expect("our own child");
         assert!(ended, "{name} goes on without stdin");
-        assert!(output.status.success(), "{name}: {}", output.status);
-        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(status.success(), "{name}: {status}");
+        let mut text = String::new();
+        told.rewind().and_then(|()| told.read_to_string(&mut text)).expect("its output");
         assert!(text.lines().any(|line| line == "READY"), "{name}: {text}");
         assert!(text.contains("count="), "{name}: {text}");
         seen += 1;

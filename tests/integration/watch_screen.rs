@@ -56,6 +56,9 @@ impl Terminal {
     /// Whether the shell is back, with echo and line editing, and nothing of the screen is left.
     #[track_caller]
     fn is_as_it_was(&self) {
+        // Keys typed before the terminal is given back are leakscope's to eat.
+        let shell = || self.tmux(&["display-message", "-p", "#{pane_current_command}"]).trim() == "sh";
+        assert!(wait_until(Duration::from_secs(10), shell), "the screen is still there:\n{}", self.page());
         self.keys(&["stty -a | grep -c -w -e '-icanon' -e '-echo'; echo back", "Enter"]);
         self.shows("\nback");
         let page = self.page();
