@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::method::SnapshotArgs;
 use super::values;
 use crate::units::Addr;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "The process is stopped once for the copy (about 0.2 ms per MiB); all else is done on the copy. Lost is what no
-register, stack or static variable leads to any more.
+    after_help = "The copy is made in the gentlest way that suits: without a stop while nobody in it runs, while it runs with a stop
+of milliseconds, or in one stop (about 0.25 ms per MiB), which is not made where it would take more than 200 ms unless
+--max-pause or --method stop say so. All else is done on the copy. Lost is what no register, stack or static variable
+leads to any more.
 
 Examples:
   leakscope heap 4711
@@ -32,9 +35,8 @@ pub struct HeapArgs {
     /// Tell who holds the chunk at this address
     #[arg(long, value_name = "ADDR", value_parser = values::address)]
     pub why: Option<Addr>,
-    /// Refuse where the process would stand still for longer
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
-    pub max_pause: Option<Duration>,
+    #[command(flatten)]
+    pub snapshot: SnapshotArgs,
     /// Read swapped-out pages too, which brings them back into the target's memory
     #[arg(long)]
     pub include_swapped: bool,

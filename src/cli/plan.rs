@@ -3,6 +3,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::{
     ColorChoice, Command, CommandLine, Common, DumpFormat, HexArgs, InspectArgs, OomArgs, PartArgs, ScanArgs,
@@ -10,7 +11,7 @@ use super::args::{
 use super::heap_args::HeapArgs;
 use super::surroundings::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::jobs::{self, Part, Request, Selector, Subject};
+use crate::jobs::{self, MethodChoice, Part, Request, Selector, Subject};
 use crate::report::text::Style;
 use crate::units::{ByteCount, Span};
 
@@ -230,12 +231,23 @@ fn scan(typed: ScanArgs) -> Result<jobs::Scan> {
     })
 }
 
+/// A heap is not copied in one stop that is expected to be longer, unless somebody says so.
+const LONGEST_HEAP_STOP: Duration = Duration::from_millis(200);
+
 fn heap(typed: HeapArgs) -> Result<jobs::Heap> {
     let subject = subject(&typed.subject, None)?;
     let live = matches!(subject, Subject::Target(_));
+    let method = MethodChoice::from(typed.snapshot.method);
+    if matches!(method, MethodChoice::Live | MethodChoice::Fork) {
+        return Err(usage(
+            "--method",
+            "a heap is walked with all registers of one instant: auto, idle, precopy or stop",
+        ));
+    }
     let asked = [
         ("--for", typed.window.is_some()),
-        ("--max-pause", typed.max_pause.is_some()),
+        ("--max-pause", typed.snapshot.max_pause.is_some()),
+        ("--method", !matches!(method, MethodChoice::Auto)),
         ("--include-swapped", typed.include_swapped),
     ];
     if let Some((option, _)) = asked.into_iter().find(|(_, asked)| *asked && !live) {
@@ -246,7 +258,8 @@ fn heap(typed: HeapArgs) -> Result<jobs::Heap> {
         top: typed.top as usize,
         window: typed.window,
         why: typed.why,
-        max_pause: typed.max_pause,
+        method,
+        max_pause: typed.snapshot.max_pause.or((method == MethodChoice::Auto).then_some(LONGEST_HEAP_STOP)),
         include_swapped: typed.include_swapped,
     })
 }

@@ -7,7 +7,7 @@ use super::{Context, MethodChoice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Notice;
 use crate::memory::{
-    Consistency, CopyOptions, Coverage, LiveMemory, Method, ReadError, Wish, missing_in_child, predict, stage,
+    Consistency, CopyOptions, Coverage, LiveMemory, Method, ReadError, Wanted, Wish, missing_in_child, predict,
     stage_by, stream, ways,
 };
 use crate::report::Snapshot;
@@ -120,6 +120,11 @@ pub fn wish(method: MethodChoice, max_pause: Option<Duration>) -> Wish {
     Wish { method, max_pause }
 }
 
+/// The ways that were not taken, as cautions.
+pub fn fell_back(declined: &[(Method, String)]) -> impl Iterator<Item = Notice> + '_ {
+    declined.iter().map(|(method, why)| Notice::FellBack { method: method.to_string(), why: why.clone() })
+}
+
 /// What a copy may take.
 fn budget(one_stop: ByteCount, context: &Context) -> ByteCount {
     let hard = context.max_memory.saturating_sub(OWN_NEEDS + scan_options(context).max_memory);
@@ -138,7 +143,7 @@ fn take_copied(
     let began = Instant::now();
     let budget = budget(ByteCount(u64::MAX), context);
     let options = CopyOptions { budget, include_swapped: how.include_swapped, threads: COPY_THREADS };
-    let copied = stage_by(method, target, map.clone(), spans, &options, context.progress)?;
+    let copied = stage_by(method, target, map.clone(), Wanted::Spans(spans), &options, context.progress)?;
     scan_source(scanner, &copied.memory, spans, context.progress).map_err(|error| unread(target, &error))?;
     check_interrupted(context)?;
     let snapshot = snapshot(method, copied.pause, copied.coverage.copied, began.elapsed());
@@ -212,14 +217,7 @@ fn take_stopped(
     let budget = budget(one_stop, context);
     let options = CopyOptions { budget, include_swapped: how.include_swapped, threads: COPY_THREADS };
     if present(target, map, spans)? <= budget {
-        let copied = stage(target, map.clone(), spans, &options, context.progress)?;
-        scan_source(scanner, &copied.memory, spans, context.progress).map_err(|error| unread(target, &error))?;
-        check_interrupted(context)?;
-        let bytes = copied.coverage.copied;
-        return Ok(Taken {
-            snapshot: snapshot(Method::Stop, copied.pause, bytes, began.elapsed()),
-            notices: cautions(&copied.coverage),
-        });
+        return take_copied(Method::Stop, target, map, spans, how, scanner, context);
     }
     let mut feed = |addr, bytes: &[u8]| scanner.feed(addr, bytes);
     let summary = stream(target, map, spans, &options, context.progress, &mut feed)?;

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::copying::{cautions, wish};
+use super::copying::{cautions, fell_back, wish};
 use super::subject::{hint_at_worker, open_one, spans_of};
 use super::{Context, Dump, Part, storing};
 use crate::error::Result;
 use crate::explain::Notice;
-use crate::memory::{Coverage, DumpOptions, DumpResult, Method, Prediction, dump, dump_core, plan_dump, ways};
+use crate::memory::{
+    Coverage, DumpOptions, DumpResult, Method, Prediction, dump, dump_core, plan_core, plan_dump, ways,
+};
 use crate::report::{self, Document};
 use crate::space::AddressMap;
 use crate::target::Target;
@@ -21,6 +23,9 @@ pub fn run(request: &Dump, context: &Context) -> Result<Vec<Document>> {
     let target = open_one(&request.selector, context)?;
     hint_at_worker(&target, context);
     target.access().require_memory_read(&target)?;
+    if request.core && request.dry_run {
+        return Ok(vec![Document::Plan(plan(&target, plan_core(&target)?, request)?)]);
+    }
     if request.core {
         return run_core(&target, request, context);
     }
@@ -33,7 +38,7 @@ pub fn run(request: &Dump, context: &Context) -> Result<Vec<Document>> {
     // A family of scattered mappings has no one stretch: its largest member stands for it.
     let Some(span) = spans.iter().copied().max_by_key(|span| span.size()) else { return Ok(Vec::new()) };
     if request.dry_run {
-        return Ok(vec![Document::Plan(plan(&target, span, request)?)]);
+        return Ok(vec![Document::Plan(plan(&target, plan_dump(&target, span)?, request)?)]);
     }
     let path = request.output.clone().unwrap_or_else(|| PathBuf::from(format!("leakscope-{}.raw", target.pid())));
     let options = DumpOptions {
@@ -52,8 +57,8 @@ pub fn run(request: &Dump, context: &Context) -> Result<Vec<Document>> {
 }
 
 /// What each way would cost, and which would be taken.
-fn plan(target: &Target, span: Span, request: &Dump) -> Result<report::Plan> {
-    let (range, predictions) = plan_dump(target, span)?;
+fn plan(target: &Target, planned: (Span, Vec<Prediction>), request: &Dump) -> Result<report::Plan> {
+    let (range, predictions) = planned;
     let chosen = ways(target, &predictions, wish(request.method, request.max_pause));
     let first = chosen.as_ref().ok().and_then(|ways| ways.first().copied());
     Ok(report::Plan {
@@ -78,8 +83,12 @@ fn way(prediction: &Prediction) -> report::WayRow {
 
 fn run_core(target: &Target, request: &Dump, context: &Context) -> Result<Vec<Document>> {
     let path = request.output.clone().unwrap_or_else(|| PathBuf::from(format!("leakscope-{}.core", target.pid())));
-    let options =
-        DumpOptions { force: request.force, include_swapped: request.include_swapped, ..storing::options(context) };
+    let options = DumpOptions {
+        force: request.force,
+        include_swapped: request.include_swapped,
+        wish: wish(request.method, request.max_pause),
+        ..storing::options(context)
+    };
     let dumped = dump_core(target, &path, &options, context.progress)?;
     let asked = dumped.range;
     Ok(vec![Document::Dump(report::Dump { format: "core".to_string(), ..row(target, asked, dumped, request.hash) })])
@@ -91,9 +100,7 @@ fn row(target: &Target, asked: Span, dumped: DumpResult, hash: bool) -> report::
     if dumped.stops > 1 {
         notices.push(Notice::SeveralStops { stops: dumped.stops });
     }
-    let fell_back =
-        |(method, why): &(Method, String)| Notice::FellBack { method: method.to_string(), why: why.clone() };
-    notices.extend(dumped.declined.iter().map(fell_back));
+    notices.extend(fell_back(&dumped.declined));
     if dumped.method == Method::Live {
         notices.push(Notice::LiveRead);
     }

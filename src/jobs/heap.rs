@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::copying::{cautions, check_interrupted};
+use super::copying::{cautions, check_interrupted, fell_back, wish};
 use super::scan::open_file;
 use super::subject::{hint_at_worker, open_one};
 use super::{Context, Heap, Selector, Subject};
@@ -15,7 +15,7 @@ use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Notice;
 use crate::heap::{HeapOptions, HeapResult, heap_memory, walk};
-use crate::memory::{CopyOptions, MemorySource, RecordedMemory, Snapshot, stage_chosen};
+use crate::memory::{CopyOptions, Declined, MemorySource, RecordedMemory, Snapshot, Wanted, Wish, stage_gently};
 use crate::report::{self, Document};
 use crate::space::{AddressMap, Mapping};
 use crate::target::Target;
@@ -104,10 +104,8 @@ fn take(
     options: &HeapOptions,
 ) -> Result<Taken> {
     let began = Instant::now();
-    if let Some(most) = request.max_pause {
-        check_pause(target, most)?;
-    }
-    let copied = copy(target, request.include_swapped, context)?;
+    let wish = wish(request.method, request.max_pause);
+    let (copied, declined) = copy(target, wish, request.include_swapped, context)?;
     let at = Instant::now();
     let found = walk_copy(target, &copied, before, options, context)?;
     let snapshot = report::Snapshot {
@@ -117,41 +115,21 @@ fn take(
         seconds: began.elapsed().as_secs_f64(),
         path: None,
     };
-    Ok(Taken { found, at, snapshot, notices: cautions(&copied.coverage) })
+    let notices = fell_back(&declined).chain(cautions(&copied.coverage)).collect();
+    Ok(Taken { found, at, snapshot, notices })
 }
 
-/// How long copying the heap would stop the target: 0.25 ms a MiB and 12 µs a thread, on the slower machines seen.
+/// All memory a heap can lie in, of one instant, and which ways to have it did not suit. The one place that decides how a
+/// heap's bytes are had.
 ///
 /// # Errors
-/// The target ended or may not be read.
-pub fn expected_pause(target: &Target) -> Result<Duration> {
-    let map = AddressMap { mappings: target.mappings()?, regions: Vec::new() };
-    let mut present = ByteCount::ZERO;
-    for span in heap_spans(&map.mappings) {
-        present += target.residency(span, &map)?.present_bytes();
-    }
-    Ok(Duration::from_nanos(present.0 / 4194 * 1000 + target.identity().threads * 12_000))
-}
-
-/// Refuses where the copy would take longer than `most`.
-fn check_pause(target: &Target, most: Duration) -> Result<()> {
-    let expected = expected_pause(target)?;
-    if expected <= most {
-        return Ok(());
-    }
-    let reason =
-        format!("it would stand still for about {} ms, and {} ms are allowed", expected.as_millis(), most.as_millis());
-    Err(Error::new(ErrorKind::Failed, "cannot copy the heap of", target.subject(), reason)
-        .with_hint("raise --max-pause, or walk a core of it"))
-}
-
-/// All memory a heap can lie in, of one instant. The one place that decides how a heap's bytes are had.
-pub fn copy(target: &Target, include_swapped: bool, context: &Context) -> Result<Snapshot> {
+/// As [`stage_gently`].
+pub fn copy(target: &Target, wish: Wish, include_swapped: bool, context: &Context) -> Result<(Snapshot, Declined)> {
     let budget = if context.max_memory_is_hard { context.max_memory } else { ByteCount(u64::MAX) };
     let options = CopyOptions { budget, include_swapped, threads: COPY_THREADS };
-    let snapshot = stage_chosen(target, &heap_spans, &options, context.progress)?;
+    let copied = stage_gently(target, Wanted::Chosen(&heap_spans), wish, &options, context.progress)?;
     check_interrupted(context)?;
-    Ok(snapshot)
+    Ok(copied)
 }
 
 fn heap_spans(mappings: &[Mapping]) -> Vec<Span> {

@@ -3,11 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::heap::{copy, expected_pause, walk_copy};
+use super::copying::wish;
+use super::heap::{copy, walk_copy};
 use super::{Context, Inspect, MethodChoice};
 use crate::error::{ErrorKind, Result};
 use crate::explain::HeapFacts;
 use crate::heap::{HeapGroup, HeapOptions, HeapResult};
+use crate::memory::Wish;
 use crate::report::{self, redact};
 use crate::scan::{GroupKind, ScanResult};
 use crate::target::Target;
@@ -54,11 +56,11 @@ fn take(
     before: Option<&HeapResult>,
     options: &HeapOptions,
 ) -> Result<Option<Walk>> {
-    let stops = request.method != MethodChoice::Live;
-    if !stops || target.identity().is_32bit || expected_pause(target)? > limit {
+    if request.method == MethodChoice::Live || target.identity().is_32bit {
         return Ok(None);
     }
-    match walk(target, request, context, before, options) {
+    let limit = request.max_pause.map_or(limit, |most| most.min(limit));
+    match walk(target, request, context, limit, before, options) {
         Ok(walk) => Ok(walk.found.account.is_some().then_some(walk)),
         Err(error) if matches!(error.kind(), ErrorKind::Gone | ErrorKind::Interrupted) => Err(error),
         // The rest of the answer stands without it.
@@ -70,10 +72,13 @@ fn walk(
     target: &Target,
     request: &Inspect,
     context: &Context,
+    limit: Duration,
     before: Option<&HeapResult>,
     options: &HeapOptions,
 ) -> Result<Walk> {
-    let copied = copy(target, request.include_swapped, context)?;
+    // What was typed for the content may not do for a heap: a child has no registers.
+    let wish = Wish { max_pause: Some(limit), ..wish(MethodChoice::Auto, None) };
+    let (copied, _) = copy(target, wish, request.include_swapped, context)?;
     let (at, pause) = (Instant::now(), copied.pause);
     let found = walk_copy(target, &copied, before, options, context)?;
     Ok(Walk { at, found, pause })

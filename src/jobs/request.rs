@@ -246,6 +246,8 @@ pub struct Heap {
     pub window: Option<Duration>,
     /// A place in memory to tell the holder of.
     pub why: Option<Addr>,
+    /// How to have the bytes of a process.
+    pub method: MethodChoice,
     /// How long the target may stand still.
     pub max_pause: Option<Duration>,
     /// Read swapped-out pages too, which grows the target.

@@ -12,10 +12,12 @@ mod staged;
 mod tests;
 
 pub use copying::copier::CopyOptions;
+pub use copying::gently::{Declined, predict_staged, stage_gently};
 pub use copying::ladder::{Method, Prediction, Wish, missing_in_child, predict, ways};
-pub use copying::stage::{Snapshot, stage, stage_by, stage_chosen};
+pub use copying::stage::{Snapshot, stage_by};
 pub use copying::stream::{StreamSummary, stream};
-pub use dumping::core_dump::dump_core;
+pub use copying::wanted::Wanted;
+pub use dumping::core_dump::{dump_core, plan_core};
 pub use dumping::dump::{DumpOptions, DumpResult, dump, plan_dump};
 pub use dumping::manifest::{Manifest, ManifestMapping, ManifestTarget, SCHEMA_VERSION};
 pub use dumping::output::Output;

@@ -85,14 +85,17 @@ fn every_origin_gives_the_same_bytes() {
     assert_eq!(stopped.consistency(spans[0]), Consistency::Instant);
     assert!(read_all(&stopped, &spans) == expected);
     drop(pause);
-    let snapshot = stage(&subject.target, subject.map(), &spans, &CopyOptions::default(), &Silent).unwrap();
+    let snapshot =
+        stage_by(Method::Stop, &subject.target, subject.map(), Wanted::Spans(&spans), &CopyOptions::default(), &Silent)
+            .unwrap();
     assert!(read_all(&snapshot.memory, &spans) == expected);
     assert_eq!(snapshot.memory.borrow(expected[0].0), Some(&expected[0].1[..]));
     let coverage = snapshot.coverage;
     assert_eq!(coverage.copied + coverage.absent, coverage.wanted);
     let options = CopyOptions::default();
     for method in [Method::Idle, Method::Precopy] {
-        let snapshot = stage_by(method, &subject.target, subject.map(), &spans, &options, &Silent).unwrap();
+        let snapshot =
+            stage_by(method, &subject.target, subject.map(), Wanted::Spans(&spans), &options, &Silent).unwrap();
         assert_eq!((snapshot.method, &snapshot.coverage), (method, &coverage));
         assert!(read_all(&snapshot.memory, &spans) == expected, "{method}");
     }
@@ -128,7 +131,9 @@ fn a_stream_gives_what_a_stop_gives_in_several() {
     .unwrap();
     assert!(summary.stops >= 8, "{summary:?}");
     assert_eq!(summary.consistency, Consistency::Stretches);
-    let staged = stage(&subject.target, subject.map(), &spans, &CopyOptions::default(), &Silent).unwrap();
+    let staged =
+        stage_by(Method::Stop, &subject.target, subject.map(), Wanted::Spans(&spans), &CopyOptions::default(), &Silent)
+            .unwrap();
     assert_eq!(summary.coverage, staged.coverage);
     let mut whole = Vec::new();
     for (addr, bytes) in staged.memory.stretches() {
@@ -143,7 +148,15 @@ fn a_stream_gives_what_a_stop_gives_in_several() {
 fn a_copy_beyond_the_budget_is_refused_with_the_figure() {
     let subject = Subject::start();
     let options = CopyOptions { budget: ByteCount::mib(1), ..CopyOptions::default() };
-    let error = stage(&subject.target, subject.map(), &[subject.span("heap")], &options, &Silent).unwrap_err();
+    let error = stage_by(
+        Method::Stop,
+        &subject.target,
+        subject.map(),
+        Wanted::Spans(&[subject.span("heap")]),
+        &options,
+        &Silent,
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("8.0 MiB are to be copied and 1.0 MiB are allowed"), "{error}");
 }
 

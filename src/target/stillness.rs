@@ -29,6 +29,18 @@ impl Target {
         }
         (!turns.is_empty()).then_some(Stillness { turns })
     }
+
+    /// For a target that stands still now: whether nobody in it ran between `before` and the stop. The interrupt itself
+    /// gives each thread one turn, which it spends in the kernel.
+    pub fn was_still_until_stopped(&self, before: &Stillness) -> bool {
+        let turn = |thread: &i32| {
+            let counted = self.proc_text(&format!("task/{thread}/schedstat")).ok()?;
+            counted.split_ascii_whitespace().nth(2)?.parse::<u64>().ok()
+        };
+        let threads = self.thread_ids().unwrap_or_default();
+        threads.len() == before.turns.len()
+            && before.turns.iter().all(|(thread, turns)| turn(thread).is_some_and(|now| now <= turns + 1))
+    }
 }
 
 #[cfg(test)]

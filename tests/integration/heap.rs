@@ -226,7 +226,24 @@ fn the_exit_code_tells_and_values_are_masked() {
     let session = plain.split("\"session\":\"").nth(1).and_then(|rest| rest.get(..8)).expect("a value");
     assert!(!masked.contains(session), "{session} in {masked}");
     let large = Patient::spawn("heap_lost", &["1", "60000"]);
-    leakscope(["heap", &large.target(), "--max-pause", "1ms"]).run().fails(1, &["stand still", "--max-pause"]);
+    leakscope(["heap", &large.target(), "--method", "stop", "--max-pause", "1ms"])
+        .run()
+        .fails(1, &["stop: some", "--max-pause"]);
+}
+
+#[test]
+fn every_way_to_copy_shows_the_same_heap() {
+    let patient = Patient::spawn("heap_lost", &["1", "5000"]);
+    let walked = |method: &str| {
+        let answer = leakscope(["heap", &patient.target(), "--json", "--method", method]).run().json();
+        assert_eq!(answer["snapshot"]["method"], method);
+        assert!(answer["snapshot"]["pause_ms"].as_f64().unwrap() < 50.0, "{}", answer["snapshot"]);
+        ["in_use", "free", "top", "arenas", "unreachable_bytes"].map(|part| answer[part].clone())
+    };
+    let stopped = walked("stop");
+    assert_eq!(walked("idle"), stopped);
+    assert_eq!(walked("precopy"), stopped);
+    leakscope(["heap", &patient.target(), "--method", "fork"]).run().fails(2, &["registers"]);
 }
 
 #[test]

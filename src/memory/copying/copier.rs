@@ -2,16 +2,16 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::time::Duration;
 
 use super::copy::{Copied, copy};
+use super::wanted::Wanted;
 use crate::error::{Error, ErrorKind, Result};
-use crate::memory::live::failure;
+use crate::memory::ReadError;
 use crate::progress::Progress;
+use crate::space::AddressMap;
 use crate::space::spans::{joined, total};
-use crate::space::{AddressMap, Thread};
 use crate::sys::pages::Pages;
-use crate::target::{Pause, Target, machine_memory};
+use crate::target::{Target, machine_memory};
 use crate::units::{Addr, ByteCount, Span};
 
 /// How to copy.
@@ -59,20 +59,21 @@ fn with_slack(need: ByteCount) -> ByteCount {
     need + ByteCount(need.0 / 16) + ByteCount::mib(4)
 }
 
-pub(in crate::memory) struct Copier<'c> {
+#[derive(Clone, Copy)]
+pub(super) struct Copier<'c> {
     pub target: &'c Target,
     pub map: &'c AddressMap,
-    pub mem: File,
+    pub mem: &'c File,
     pub options: &'c CopyOptions,
     pub progress: &'c dyn Progress,
 }
 
-/// What one stop gave.
-pub(in crate::memory) struct Taken {
-    pub copied: Copied,
+/// What was found and copied at one moment.
+pub(super) struct Now {
+    pub map: AddressMap,
+    pub spans: Vec<Span>,
+    pub copied: std::result::Result<Copied, ReadError>,
     pub swapped: Vec<Span>,
-    pub threads: Vec<Thread>,
-    pub pause: Duration,
 }
 
 /// Where the pages of some spans are.
@@ -121,16 +122,13 @@ impl Copier<'_> {
         Ok(pages)
     }
 
-    /// The stop itself: finds anew what is there, copies it and lets the target run before anything else.
-    pub fn stop_and_copy(&self, spans: &[Span], pages: &mut Pages) -> Result<Taken> {
-        let pause = Pause::begin(self.target)?;
-        let outcome = self
-            .runs(spans)
-            .map(|runs| (copy(&self.mem, &runs.present, pages, self.options.threads, self.progress), runs.swapped));
-        let stood = pause.end_with_threads();
-        let (copied, swapped) = outcome?;
-        let (pause, threads) = stood?;
-        Ok(Taken { copied: copied.map_err(|error| failure(self.target, error))?, swapped, threads, pause })
+    /// Finds anew what is there of `wanted` and copies it: what is done in a stop, and nothing else is.
+    pub fn copy_now(&self, wanted: Wanted<'_>, pages: &mut Pages) -> Result<Now> {
+        let map = wanted.map_at_stop(self.map, || self.target.mappings())?;
+        let spans = wanted.among(&map.mappings);
+        let runs = Copier { map: &map, ..*self }.runs(&spans)?;
+        let copied = copy(self.mem, &runs.present, pages, self.options.threads, self.progress);
+        Ok(Now { map, spans, copied, swapped: runs.swapped })
     }
 
     /// Takes spans off `ahead` until about `room` bytes of them are there to be copied, and says how many are. Looks

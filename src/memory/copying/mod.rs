@@ -3,9 +3,11 @@
 
 pub(super) mod copier;
 pub(super) mod copy;
+pub(super) mod gently;
 pub(super) mod ladder;
 pub(super) mod leisure;
 pub(super) mod precopy;
 pub(super) mod shelf;
 pub(super) mod stage;
 pub(super) mod stream;
+pub(super) mod wanted;

@@ -7,13 +7,14 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use super::copy::copy;
+use super::wanted::Wanted;
 use super::{leisure, stream::Part};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::live::{failure, open_mem};
 use crate::memory::{Coverage, ReadError};
 use crate::progress::{Progress, Silent};
 use crate::space::spans::{joined, outside, total, within};
-use crate::space::{AddressMap, Mapping};
+use crate::space::{AddressMap, Mapping, Thread};
 use crate::sys::{cpu, pages::Pages};
 use crate::target::{Pause, Target, WriteTracker};
 use crate::units::{Addr, ByteCount, Span};
@@ -44,6 +45,10 @@ pub(in crate::memory) struct Precopied {
     /// Stretches left in swap.
     pub swapped: Vec<Span>,
     pub coverage: Coverage,
+    /// What was wanted at that instant, in order.
+    pub wanted: Vec<Span>,
+    /// The threads as they stood then.
+    pub threads: Vec<Thread>,
     /// The mappings at that instant.
     pub mappings: Vec<Mapping>,
     /// The longest a thread stood still.
@@ -54,7 +59,7 @@ struct Rounds<'p, 't> {
     target: &'t Target,
     map: &'p AddressMap,
     mem: File,
-    wanted: &'p [Span],
+    wanted: Wanted<'p>,
     include_swapped: bool,
     /// Stored so far, in order.
     present: Vec<Span>,
@@ -64,13 +69,15 @@ struct Rounds<'p, 't> {
 
 /// What the final stop gave.
 struct Last {
+    mappings: Vec<Mapping>,
+    wanted: Vec<Span>,
     changed: Vec<Span>,
     there: Vec<Span>,
     swapped: Vec<Span>,
     copied: std::result::Result<super::copy::Copied, ReadError>,
 }
 
-/// Stores `wanted` (joined) as it is at one instant.
+/// Stores what is `wanted` as it is at one instant.
 ///
 /// # Errors
 /// `Failed` where the kernel cannot tell writes, or more is written than can be followed; those of reading, stopping
@@ -78,12 +85,12 @@ struct Last {
 pub(in crate::memory) fn precopy(
     target: &Target,
     map: &AddressMap,
-    wanted: &[Span],
+    wanted: Wanted<'_>,
     include_swapped: bool,
     store: &mut dyn Store,
     progress: &dyn Progress,
 ) -> Result<Precopied> {
-    let tracker = WriteTracker::begin(target, &map.mappings, wanted)?;
+    let tracker = WriteTracker::begin(target, &map.mappings, &wanted.among(&map.mappings))?;
     let mem = open_mem(target)?;
     let mut rounds = Rounds { target, map, mem, wanted, include_swapped, present: Vec::new(), store, progress };
     rounds.copy_live(tracker.registered())?;
@@ -102,13 +109,13 @@ pub(in crate::memory) fn precopy(
     for _ in 0..ATTEMPTS {
         let pause = Pause::begin(target)?;
         let last = rounds.last(&tracker, &mut pages);
-        let mappings = target.mappings();
-        longest = longest.max(pause.end()?);
+        let (stood, threads) = pause.end_with_threads()?;
+        longest = longest.max(stood);
         match last? {
             Some(last) => {
                 drop(tracker);
-                let (gaps, swapped) = rounds.finish(last, &pages)?;
-                return Ok(rounds.end(gaps, swapped, mappings?, longest));
+                let taken = rounds.finish(last, &pages)?;
+                return Ok(Precopied { threads, pause: longest, ..taken });
             }
             None => {
                 let written = tracker.written(false)?;
@@ -142,11 +149,14 @@ impl Rounds<'_, '_> {
 
     /// What is done while the target stands still; `None` where that is too much for `pages`.
     fn last(&self, tracker: &WriteTracker<'_>, pages: &mut Pages) -> Result<Option<Last>> {
+        let mappings = self.target.mappings()?;
+        let wanted = self.wanted.among(&mappings);
         let registered = joined(tracker.registered().to_vec());
         let mut changed = tracker.written(true)?;
         changed.extend(self.dropped(tracker.pagemap()));
-        changed.extend(self.wanted.iter().flat_map(|span| outside(&registered, *span)));
-        let changed = joined(changed);
+        changed.extend(wanted.iter().flat_map(|span| outside(&registered, *span)));
+        // What is wanted no more is dropped with what is there no more.
+        let changed: Vec<Span> = joined(changed).iter().flat_map(|span| within(&wanted, *span)).collect();
         let residency = self.target.residency_of(&changed, self.map)?;
         let (mut there, mut swapped) = (residency.present, residency.swapped);
         if self.include_swapped {
@@ -159,7 +169,7 @@ impl Rounds<'_, '_> {
         // A thread more has to be made first.
         let threads = if total(&there) > FEW { 2 } else { 1 };
         let copied = copy(&self.mem, &there, pages, threads, &Silent);
-        Ok(Some(Last { changed, there, swapped: joined(swapped), copied }))
+        Ok(Some(Last { mappings, wanted, changed, there, swapped: joined(swapped), copied }))
     }
 
     /// Blocks of a huge page in which something is stored and nothing is left: the kernel tells of single pages that
@@ -182,33 +192,32 @@ impl Rounds<'_, '_> {
         dropped
     }
 
-    /// Stores what the final stop copied; gives what could not be read and what is in swap.
-    fn finish(&mut self, last: Last, pages: &Pages) -> Result<(Vec<Span>, Vec<Span>)> {
+    /// Stores what the final stop copied, and sums up.
+    fn finish(self, last: Last, pages: &Pages) -> Result<Precopied> {
         let copied = last.copied.map_err(|error| failure(self.target, error))?;
         for piece in &copied.pieces {
             self.store.put(piece.span.start, &pages[piece.range()])?;
         }
-        let stored: Vec<Span> = copied.pieces.iter().map(|piece| piece.span).collect();
-        let gone: Vec<Span> = last.changed.iter().flat_map(|span| outside(&last.there, *span)).collect();
+        let stored = copied.pieces.iter().map(|piece| piece.span);
+        let unwanted = self.present.iter().flat_map(|span| outside(&last.wanted, *span));
+        let gone = joined(last.changed.iter().flat_map(|span| outside(&last.there, *span)).chain(unwanted).collect());
         for span in gone.iter().flat_map(|span| within(&self.present, *span)) {
             self.store.drop(span)?;
         }
         let kept = self.present.iter().flat_map(|span| outside(&gone, *span));
-        self.present = joined(kept.chain(stored).collect());
-        Ok((copied.gaps, last.swapped))
-    }
-
-    fn end(self, gaps: Vec<Span>, mut swapped: Vec<Span>, mappings: Vec<Mapping>, pause: Duration) -> Precopied {
+        let present = joined(kept.chain(stored).collect());
         // Swapped out all the time, it was never written: the page table still says so.
-        let known = joined(self.present.iter().chain(&swapped).chain(&gaps).copied().collect());
-        for span in self.wanted.iter().flat_map(|span| outside(&known, *span)) {
+        let known = joined(present.iter().chain(&last.swapped).chain(&copied.gaps).copied().collect());
+        let mut swapped = last.swapped;
+        for span in last.wanted.iter().flat_map(|span| outside(&known, *span)) {
             swapped.extend(self.target.residency(span, self.map).map(|there| there.swapped).unwrap_or_default());
         }
         let swapped = joined(swapped);
-        let (wanted, copied) = (total(self.wanted), total(&self.present));
-        let known = copied + total(&swapped) + total(&gaps);
-        let absent = wanted.saturating_sub(known);
-        let coverage = Coverage { wanted, copied, absent, swapped: total(&swapped), gaps };
-        Precopied { present: self.present, swapped, coverage, mappings, pause }
+        let mut coverage = Coverage { wanted: total(&last.wanted), copied: total(&present), ..Coverage::default() };
+        (coverage.swapped, coverage.gaps) = (total(&swapped), copied.gaps);
+        let known = coverage.copied + coverage.swapped + total(&coverage.gaps);
+        coverage.absent = coverage.wanted.saturating_sub(known);
+        let (mappings, wanted) = (last.mappings, last.wanted);
+        Ok(Precopied { present, swapped, coverage, wanted, mappings, threads: Vec::new(), pause: Duration::ZERO })
     }
 }

@@ -3,19 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use super::copier::{Copier, CopyOptions, Taken};
-use super::copy::{Copied, copy};
+use super::copier::{Copier, CopyOptions, Now};
+use super::copy::Copied;
 use super::ladder::Method;
 use super::precopy::precopy;
 use super::shelf::Shelf;
+use super::wanted::Wanted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::live::{failure, open_mem};
 use crate::memory::{Coverage, StagedMemory};
 use crate::progress::Progress;
-use crate::space::spans::joined;
-use crate::space::{AddressMap, Mapping};
+use crate::space::AddressMap;
 use crate::target::{Pause, Target};
-use crate::units::Span;
 
 /// A copy of one instant and what it took.
 #[derive(Debug)]
@@ -34,124 +33,87 @@ pub struct Snapshot {
     pub took: Duration,
 }
 
-/// Copies `spans` into memory of our own, as they are at one instant, in one of the ways that need no child.
+/// Copies what is `wanted` into memory of our own, as it is at one instant, in one of the ways that need no child. Pages
+/// absent are left out, swapped ones unless asked for.
 ///
 /// # Errors
-/// As [`stage`]; `Failed` where the method cannot be used on this target.
+/// `Failed` with the figure where the copy would not fit in `options.budget` or in what the machine has to spare, or where
+/// the method cannot be used on this target; whatever stopping and reading a target can end in. The target runs on in
+/// every case.
 pub fn stage_by(
     method: Method,
     target: &Target,
     map: AddressMap,
-    spans: &[Span],
-    options: &CopyOptions,
-    progress: &dyn Progress,
-) -> Result<Snapshot> {
-    match method {
-        Method::Idle => stage_idle(target, map, spans, options, progress),
-        Method::Precopy => stage_precopied(target, map, spans, options, progress),
-        Method::Stop | Method::Fork | Method::Live => stage(target, map, spans, options, progress),
-    }
-}
-
-/// Copies `spans` into memory of our own in one stop. Pages absent are left out, swapped ones unless asked for.
-///
-/// # Errors
-/// `Failed` with the figure where the copy would not fit in `options.budget` or in what the machine has to spare;
-/// whatever stopping and reading a target can end in. The target runs on in every case.
-pub fn stage(
-    target: &Target,
-    map: AddressMap,
-    spans: &[Span],
+    wanted: Wanted<'_>,
     options: &CopyOptions,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
     let began = Instant::now();
-    let copier = Copier { target, map: &map, mem: open_mem(target)?, options, progress };
-    let wanted = joined(spans.to_vec());
-    let mut pages = copier.reserve_for(&wanted)?;
-    let Taken { copied, swapped, threads, pause } = copier.stop_and_copy(&wanted, &mut pages)?;
-    let memory = StagedMemory::new(map, pages, copied, &wanted, swapped).with_threads(threads);
+    let mem = open_mem(target)?;
+    let copier = Copier { target, map: &map, mem: &mem, options, progress };
+    let taken = match method {
+        Method::Idle => stage_idle(&copier, wanted)?,
+        Method::Precopy => stage_precopied(&copier, wanted)?,
+        Method::Stop => stage_stopped(&copier, wanted)?,
+        Method::Fork | Method::Live => {
+            let reason = format!("{method} does not copy into memory");
+            return Err(Error::new(ErrorKind::Failed, "cannot take a snapshot of", target.subject(), reason));
+        }
+    };
+    let (memory, pause, stops) = taken;
     let coverage = memory.coverage().clone();
-    Ok(Snapshot { memory, method: Method::Stop, pause, stops: 1, coverage, took: began.elapsed() })
+    Ok(Snapshot { memory, method, pause, stops, coverage, took: began.elapsed() })
 }
 
-/// The same of what `choose` picks out of the mappings as they are at the stop: what was mapped a moment before
-/// it is not missed, nor anything mixed up that moved.
-///
-/// # Errors
-/// As [`stage`].
-pub fn stage_chosen(
-    target: &Target,
-    choose: &dyn Fn(&[Mapping]) -> Vec<Span>,
-    options: &CopyOptions,
-    progress: &dyn Progress,
-) -> Result<Snapshot> {
-    let began = Instant::now();
-    let early = AddressMap { mappings: target.mappings()?, regions: Vec::new() };
-    let copier = Copier { target, map: &early, mem: open_mem(target)?, options, progress };
-    let mut pages = copier.reserve_for(&joined(choose(&early.mappings)))?;
-    let held = Pause::begin(target)?;
-    let map = target.mappings().map(|mappings| AddressMap { mappings, regions: Vec::new() });
-    let outcome = map.and_then(|map| {
-        let wanted = joined(choose(&map.mappings));
-        let now = Copier { map: &map, ..copier };
-        let runs = now.runs(&wanted)?;
-        let copied = copy(&now.mem, &runs.present, &mut pages, options.threads, progress);
-        Ok((map, wanted, copied, runs.swapped))
-    });
+/// What was copied, how long the target stood still for it and how often.
+type Staged = (StagedMemory, Duration, u32);
+
+fn stage_stopped(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
+    let mut pages = copier.reserve_for(&wanted.among(&copier.map.mappings))?;
+    let held = Pause::begin(copier.target)?;
+    let outcome = copier.copy_now(wanted, &mut pages);
     let stood = held.end_with_threads();
-    let (map, wanted, copied, swapped) = outcome?;
+    let Now { map, spans, copied, swapped } = outcome?;
     let (pause, threads) = stood?;
-    let copied = copied.map_err(|error| failure(target, error))?;
-    let memory = StagedMemory::new(map, pages, copied, &wanted, swapped).with_threads(threads);
-    let coverage = memory.coverage().clone();
-    Ok(Snapshot { memory, method: Method::Stop, pause, stops: 1, coverage, took: began.elapsed() })
+    let copied = copied.map_err(|error| failure(copier.target, error))?;
+    Ok((StagedMemory::new(map, pages, copied, &spans, swapped).with_threads(threads), pause, 1))
 }
 
-/// The same without a stop, of a process in which nobody runs meanwhile.
-fn stage_idle(
-    target: &Target,
-    map: AddressMap,
-    spans: &[Span],
-    options: &CopyOptions,
-    progress: &dyn Progress,
-) -> Result<Snapshot> {
-    let began = Instant::now();
-    let copier = Copier { target, map: &map, mem: open_mem(target)?, options, progress };
-    let wanted = joined(spans.to_vec());
-    let mut pages = copier.reserve_for(&wanted)?;
+/// Without a stop, of a process in which nobody runs meanwhile; with a bare one where registers are asked for.
+fn stage_idle(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
+    let target = copier.target;
+    let mut pages = copier.reserve_for(&wanted.among(&copier.map.mappings))?;
     let before = target.stillness().ok_or_else(|| not_idle(target))?;
-    let runs = copier.runs(&wanted)?;
-    let copied = copy(&copier.mem, &runs.present, &mut pages, options.threads, progress);
+    let Now { map, spans, copied, swapped } = copier.copy_now(wanted, &mut pages)?;
     let copied = copied.map_err(|error| failure(target, error))?;
-    if target.stillness() != Some(before) {
+    if target.stillness().as_ref() != Some(&before) {
         return Err(not_idle(target));
     }
-    let memory = StagedMemory::new(map, pages, copied, &wanted, runs.swapped);
-    let coverage = memory.coverage().clone();
-    Ok(Snapshot { memory, method: Method::Idle, pause: Duration::ZERO, stops: 0, coverage, took: began.elapsed() })
+    let memory = StagedMemory::new(map, pages, copied, &spans, swapped);
+    if matches!(wanted, Wanted::Spans(_)) {
+        return Ok((memory, Duration::ZERO, 0));
+    }
+    let held = Pause::begin(target)?;
+    let was_woken_by_us_alone = target.was_still_until_stopped(&before);
+    let (pause, threads) = held.end_with_threads()?;
+    if !was_woken_by_us_alone {
+        return Err(not_idle(target));
+    }
+    Ok((memory.with_threads(threads), pause, 1))
 }
 
-/// The same copied while the target runs, with a stop for what it wrote last.
-fn stage_precopied(
-    target: &Target,
-    map: AddressMap,
-    spans: &[Span],
-    options: &CopyOptions,
-    progress: &dyn Progress,
-) -> Result<Snapshot> {
-    let began = Instant::now();
-    let copier = Copier { target, map: &map, mem: open_mem(target)?, options, progress };
-    let wanted = joined(spans.to_vec());
-    let present = copier.runs(&wanted)?.present;
-    let mut shelf = Shelf::new(copier.reserve_for(&wanted)?, &present);
-    let taken = precopy(target, &map, &wanted, options.include_swapped, &mut shelf, progress)?;
+/// Copied while the target runs, with a stop for what it wrote last.
+fn stage_precopied(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
+    let early = wanted.among(&copier.map.mappings);
+    let present = copier.runs(&early)?.present;
+    let mut shelf = Shelf::new(copier.reserve_for(&early)?, &present);
+    let include_swapped = copier.options.include_swapped;
+    let taken = precopy(copier.target, copier.map, wanted, include_swapped, &mut shelf, copier.progress)?;
     let (pages, pieces) = shelf.pieces(&taken.present);
     let copied = Copied { pieces, gaps: taken.coverage.gaps, left: Vec::new() };
-    let map = AddressMap { mappings: taken.mappings, ..map };
-    let memory = StagedMemory::new(map, pages, copied, &wanted, taken.swapped);
-    let coverage = memory.coverage().clone();
-    Ok(Snapshot { memory, method: Method::Precopy, pause: taken.pause, stops: 1, coverage, took: began.elapsed() })
+    let map = AddressMap { mappings: taken.mappings, ..copier.map.clone() };
+    let memory = StagedMemory::new(map, pages, copied, &taken.wanted, taken.swapped).with_threads(taken.threads);
+    Ok((memory, taken.pause, 1))
 }
 
 /// The error where somebody runs.

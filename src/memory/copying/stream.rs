@@ -3,15 +3,16 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::copier::{Copier, CopyOptions, Taken, afford};
+use super::copier::{Copier, CopyOptions, Now, afford};
 use super::copy::Piece;
+use super::wanted::Wanted;
 use crate::error::Result;
-use crate::memory::live::open_mem;
+use crate::memory::live::{failure, open_mem};
 use crate::memory::{Consistency, Coverage};
 use crate::progress::Progress;
 use crate::space::AddressMap;
 use crate::space::spans::{joined, total, within};
-use crate::target::Target;
+use crate::target::{Pause, Target};
 use crate::units::{Addr, ByteCount, Span};
 
 /// What several stops gave.
@@ -41,7 +42,7 @@ pub(in crate::memory) enum Part<'b> {
 /// `consume` in ascending order, next. Each stretch between two stops is of one instant.
 ///
 /// # Errors
-/// As for [`stage`], but for the size.
+/// As for [`stage_by`](super::stage::stage_by), but for the size.
 pub fn stream(
     target: &Target,
     map: &AddressMap,
@@ -68,7 +69,8 @@ pub(in crate::memory) fn stream_parts(
 ) -> Result<StreamSummary> {
     const LARGEST_STOP: ByteCount = ByteCount::mib(64);
     let began = Instant::now();
-    let copier = Copier { target, map, mem: open_mem(target)?, options, progress };
+    let mem = open_mem(target)?;
+    let copier = Copier { target, map, mem: &mem, options, progress };
     let wanted = joined(spans.to_vec());
     let buffer = options.budget.min(LARGEST_STOP).min(total(&wanted)).max(ByteCount::kib(256));
     afford(target, buffer)?;
@@ -85,7 +87,11 @@ pub(in crate::memory) fn stream_parts(
             swapped.into_iter().try_for_each(|span| emit(Part::Swapped(span)))?;
             continue;
         }
-        let Taken { copied, swapped, pause, .. } = copier.stop_and_copy(&window, &mut pages)?;
+        let held = Pause::begin(target)?;
+        let outcome = copier.copy_now(Wanted::Spans(&window), &mut pages);
+        let pause = held.end();
+        let Now { copied, swapped, .. } = outcome?;
+        let (copied, pause) = (copied.map_err(|error| failure(target, error))?, pause?);
         (stops, longest) = (stops + 1, longest.max(pause));
         // Pages that came up since the window was measured: what did not fit comes with the next stop.
         let until = copied.left.first().map_or(Addr(u64::MAX), |span| span.start);

@@ -1,4 +1,4 @@
-//! The dumper of cores: all private memory of a target, copied in one stop, as an ELF core that debuggers open. Code and
+//! The dumper of cores: all private memory of a target, of one instant, as an ELF core that debuggers open. Code and
 //! constants are left to the files they came from.
 
 use std::io::Read;
@@ -10,11 +10,13 @@ use super::output::{Output, failure};
 use crate::elf::{CoreProcess, core_head};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::copying::copier::CopyOptions;
-use crate::memory::copying::stage::{Snapshot, stage_chosen};
-use crate::memory::{DumpOptions, DumpResult, MemorySource, Method};
+use crate::memory::copying::gently::{predict_staged, stage_gently};
+use crate::memory::copying::stage::Snapshot;
+use crate::memory::copying::wanted::Wanted;
+use crate::memory::{DumpOptions, DumpResult, MemorySource, Prediction};
 use crate::progress::Progress;
 use crate::space::spans::outside;
-use crate::space::{Mapping, Residency};
+use crate::space::{AddressMap, Mapping, Residency};
 use crate::target::Target;
 use crate::units::{Addr, ByteCount, Span};
 
@@ -36,7 +38,7 @@ pub fn dump_core(target: &Target, path: &Path, options: &DumpOptions, progress: 
     let output = Output::create(path, options.force)?;
     let budget = options.max_memory.unwrap_or(ByteCount(u64::MAX));
     let copying = CopyOptions { budget, include_swapped: options.include_swapped, threads: options.threads };
-    let snapshot = stage_chosen(target, &wanted, &copying, progress)?;
+    let (snapshot, declined) = stage_gently(target, Wanted::Chosen(&wanted), options.wish, &copying, progress)?;
     let mappings: Vec<Mapping> =
         snapshot.memory.address_map().mappings.iter().filter(|one| is_user(one)).cloned().collect();
     let next = |index: usize| mappings.get(index + 1);
@@ -74,15 +76,25 @@ pub fn dump_core(target: &Target, path: &Path, options: &DumpOptions, progress: 
         hole_bytes: head.length.saturating_sub(bytes),
         swapped_bytes: snapshot.coverage.swapped,
         gaps: snapshot.coverage.gaps.clone(),
-        method: Method::Stop,
+        method: snapshot.method,
         stops: snapshot.stops,
         pause: snapshot.pause,
         page_tables: ByteCount::ZERO,
         copy_on_write: ByteCount::ZERO,
-        declined: Vec::new(),
+        declined,
         took: began.elapsed(),
         sha256: None,
     })
+}
+
+/// What ways there are to write a core, and what each is expected to cost; touches nothing.
+///
+/// # Errors
+/// As [`dump_core`], before any of it is begun.
+pub fn plan_core(target: &Target) -> Result<(Span, Vec<Prediction>)> {
+    let map = AddressMap { mappings: target.mappings()?, ..AddressMap::default() };
+    let user: Vec<Mapping> = map.mappings.iter().filter(|one| is_user(one)).cloned().collect();
+    Ok((whole(&user), predict_staged(target, &map, Wanted::Chosen(&wanted))?))
 }
 
 fn whole(mappings: &[Mapping]) -> Span {

@@ -14,8 +14,9 @@ use crate::memory::copying::copier::CopyOptions;
 use crate::memory::copying::ladder::{Method, missing_in_child};
 use crate::memory::copying::leisure::copy_at_leisure;
 use crate::memory::copying::precopy::{Precopied, Store, precopy};
-use crate::memory::copying::stage::{not_idle, stage};
+use crate::memory::copying::stage::{not_idle, stage_by};
 use crate::memory::copying::stream::{Part, stream_parts};
+use crate::memory::copying::wanted::Wanted;
 use crate::progress::Progress;
 use crate::space::AddressMap;
 use crate::sys::cpu;
@@ -85,7 +86,9 @@ impl<'w> Work<'w> {
     fn in_one_stop(&self) -> Result<Taken> {
         let mut image = self.image()?;
         let copying = self.copying(self.options.max_memory.unwrap_or(ByteCount(u64::MAX)));
-        let snapshot = stage(self.target, self.map.clone(), &[self.range], &copying, self.progress)?;
+        let range = [self.range];
+        let wanted = Wanted::Spans(&range);
+        let snapshot = stage_by(Method::Stop, self.target, self.map.clone(), wanted, &copying, self.progress)?;
         self.progress.begin("writing", Some(snapshot.coverage.copied));
         for part in snapshot.memory.parts() {
             place(&mut image, part)?;
@@ -158,7 +161,9 @@ impl<'w> Work<'w> {
         let mut store = InFile { work: self, failed: false };
         let include_swapped = self.options.include_swapped;
         self.progress.begin("copying", None);
-        let taken = precopy(self.target, self.map, &[self.range], include_swapped, &mut store, self.progress);
+        let range = [self.range];
+        let wanted = Wanted::Spans(&range);
+        let taken = precopy(self.target, self.map, wanted, include_swapped, &mut store, self.progress);
         let failed = store.failed;
         match taken {
             Err(error) if error.kind() == ErrorKind::Failed && !failed => Ok(unsuited(&error)),
