@@ -167,7 +167,10 @@ fn take_forked(
         Ok(coverage) => coverage,
         // A part has been fed to the scan: it cannot begin again.
         Err(error) => {
-            let told = child.check().err().unwrap_or_else(|| unread(target, &error));
+            let told = match error {
+                ReadError::Gone => child.given_up(),
+                error => unread(target, &error),
+            };
             return Err(Error::new(ErrorKind::Gone, "cannot finish a scan of", target.subject(), told)
                 .with_hint("the target is unharmed: use --method stop"));
         }

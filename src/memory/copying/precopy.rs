@@ -90,12 +90,12 @@ pub(in crate::memory) fn precopy(
     store: &mut dyn Store,
     progress: &dyn Progress,
 ) -> Result<Precopied> {
-    let tracker = WriteTracker::begin(target, &map.mappings, &wanted.among(&map.mappings))?;
+    let mut tracker = WriteTracker::begin(target, &map.mappings, &wanted.among(&map.mappings))?;
     let mem = open_mem(target)?;
     let mut rounds = Rounds { target, map, mem, wanted, include_swapped, present: Vec::new(), store, progress };
-    rounds.copy_live(tracker.registered())?;
+    rounds.copy_live(tracker.tracked())?;
     for _ in 0..ROUNDS {
-        let written = tracker.written(false)?;
+        let written = tracker.written()?;
         rounds.copy_live(&written)?;
         if total(&written) <= FEW {
             break;
@@ -118,7 +118,7 @@ pub(in crate::memory) fn precopy(
                 return Ok(Precopied { threads, pause: longest, ..taken });
             }
             None => {
-                let written = tracker.written(false)?;
+                let written = tracker.written()?;
                 rounds.copy_live(&written)?;
             }
         }
@@ -151,10 +151,9 @@ impl Rounds<'_, '_> {
     fn last(&self, tracker: &WriteTracker<'_>, pages: &mut Pages) -> Result<Option<Last>> {
         let mappings = self.target.mappings()?;
         let wanted = self.wanted.among(&mappings);
-        let registered = joined(tracker.registered().to_vec());
-        let mut changed = tracker.written(true)?;
+        let mut changed = tracker.written_last()?;
         changed.extend(self.dropped(tracker.pagemap()));
-        changed.extend(wanted.iter().flat_map(|span| outside(&registered, *span)));
+        changed.extend(wanted.iter().flat_map(|span| outside(tracker.tracked(), *span)));
         // What is wanted no more is dropped with what is there no more.
         let changed: Vec<Span> = joined(changed).iter().flat_map(|span| within(&wanted, *span)).collect();
         let residency = self.target.residency_of(&changed, self.map)?;

@@ -149,10 +149,11 @@ impl<'w> Work<'w> {
                     Err(error) => unsuited(&error),
                 })
             }
-            Err(error) => match snapshot.check() {
-                Err(gone) if error.kind() == ErrorKind::Gone => Ok(unsuited(&gone)),
-                _ => Err(error),
-            },
+            Err(error) if error.kind() == ErrorKind::Gone => {
+                self.target.check_alive()?;
+                Ok(unsuited(&snapshot.given_up()))
+            }
+            Err(error) => Err(error),
         }
     }
 

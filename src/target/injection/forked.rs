@@ -129,11 +129,14 @@ impl ChildSnapshot {
     /// # Errors
     /// `Failed` where it was given up for want of memory.
     pub fn check(&self) -> Result<()> {
-        if self.child.is_alive() {
-            return Ok(());
-        }
+        if self.child.is_alive() { Ok(()) } else { Err(self.given_up()) }
+    }
+
+    /// What is to be said where reading it found it gone. The kernel takes a dying child's memory before it says that it
+    /// ended, so that asking once more could find it alive.
+    pub fn given_up(&self) -> Error {
         let reason = "its copy-on-write child was given up, because memory became scarce or leakscope was stopped";
-        Err(Error::new(ErrorKind::Failed, "cannot read a snapshot of", self.child.subject(), reason))
+        Error::new(ErrorKind::Failed, "cannot read a snapshot of", self.child.subject(), reason)
     }
 }
 

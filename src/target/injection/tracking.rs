@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::site::Site;
 use crate::error::{Error, ErrorKind, Result};
-use crate::space::Mapping;
-use crate::space::spans::joined;
+use crate::space::spans::{joined, outside, within};
+use crate::space::{AddressMap, Mapping};
 use crate::sys::aside::{self, Aside, Talk};
 use crate::sys::{pagemap_scan, userfaultfd};
 use crate::target::Target;
@@ -22,13 +22,19 @@ use crate::units::{ByteCount, Span};
 /// The kernel holds the target's address space for what is done in one call: 4 MiB are 0.2 ms.
 const STEP: ByteCount = ByteCount::mib(4);
 
+/// What one page of page table stands for.
+const BLOCK: ByteCount = ByteCount::mib(2);
+
 /// Tells writes to some spans of a target's memory.
 #[derive(Debug)]
 pub struct WriteTracker<'t> {
     target: &'t Target,
     fd: OwnedFd,
     pagemap: File,
+    map: AddressMap,
     registered: Vec<Span>,
+    /// The part of that in which something is or was: to protect the rest would give it page tables, for good.
+    tracked: Vec<Span>,
     pause: Duration,
 }
 
@@ -51,10 +57,13 @@ impl<'t> WriteTracker<'t> {
         let (fd, pause) = take_over(target, &site, pidfd)?;
         userfaultfd::agree(fd.as_fd()).map_err(|error| unfit(cannot_track(&error)))?;
         let pagemap = target.proc_file("pagemap").map_err(|error| target.failure("cannot track", &error))?;
-        let mut tracker = WriteTracker { target, fd, pagemap, registered: Vec::new(), pause };
+        let map = AddressMap { mappings: mappings.to_vec(), regions: Vec::new() };
+        let (registered, tracked) = (Vec::new(), Vec::new());
+        let mut tracker = WriteTracker { target, fd, pagemap, map, registered, tracked, pause };
         for span in WriteTracker::trackable(mappings, spans) {
             tracker.register(span).map_err(|error| unfit(cannot_track(&error)))?;
         }
+        tracker.track_more()?;
         Ok(tracker)
     }
 
@@ -90,15 +99,31 @@ impl<'t> WriteTracker<'t> {
         match userfaultfd::register(self.fd.as_fd(), span) {
             Ok(()) => self.registered.push(span),
             // Unmapped meanwhile: the final look at the mappings tells.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::EINVAL)) => return Ok(()),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::EINVAL)) => {}
             Err(error) => return Err(error),
         }
-        steps(span).try_for_each(|step| pagemap_scan::protect(&self.pagemap, step).or_else(past_unmapped))
+        Ok(())
     }
 
-    /// What is tracked; the rest of the asked spans is not.
-    pub fn registered(&self) -> &[Span] {
-        &self.registered
+    /// Tracks the blocks in which something has come to be, and gives those.
+    fn track_more(&mut self) -> Result<Vec<Span>> {
+        let there = self.target.residency_of(&self.registered, &self.map)?;
+        let blocks = there.present.iter().chain(&there.swapped);
+        let blocks = blocks.map(|span| Span::new(span.start.align_down(BLOCK), span.end.align_up(BLOCK)));
+        let blocks = joined(blocks.collect());
+        let held: Vec<Span> = self.registered.iter().flat_map(|span| within(&blocks, *span)).collect();
+        let new: Vec<Span> = held.iter().flat_map(|span| outside(&self.tracked, *span)).collect();
+        for step in new.iter().flat_map(|span| steps(*span)) {
+            let done = pagemap_scan::protect(&self.pagemap, step).or_else(past_unmapped);
+            done.map_err(|error| refuse(self.target, Refusal::Unfit(cannot_track(&error))))?;
+        }
+        self.tracked = joined(self.tracked.iter().chain(&new).copied().collect());
+        Ok(new)
+    }
+
+    /// What is tracked, in order; the rest of the asked spans is not.
+    pub fn tracked(&self) -> &[Span] {
+        &self.tracked
     }
 
     /// How long a thread stood still for it.
@@ -106,22 +131,35 @@ impl<'t> WriteTracker<'t> {
         self.pause
     }
 
-    /// Pages written, dropped or new since the last look. They are tracked anew, unless this is the last look.
+    /// Pages written, dropped or new since the last look. They are tracked anew, and so is what came up beside them.
     ///
     /// # Errors
     /// The kernel's; `Gone` where the target ended.
-    pub fn written(&self, is_last: bool) -> Result<Vec<Span>> {
+    pub fn written(&mut self) -> Result<Vec<Span>> {
         let mut spans = Vec::new();
-        for span in &self.registered {
-            for step in if is_last { vec![*span] } else { steps(*span).collect() } {
-                let found = &mut |span| spans.push(span);
-                match pagemap_scan::written(&self.pagemap, step, !is_last, found) {
-                    Err(error) if is_unmapped(&error) => spans.push(step),
-                    other => other.map_err(|error| self.target.failure("cannot track", &error))?,
-                }
-            }
+        for step in self.tracked.iter().flat_map(|span| steps(*span)) {
+            self.written_in(step, true, &mut spans)?;
         }
+        spans.append(&mut self.track_more()?);
         Ok(joined(spans))
+    }
+
+    /// The same for the last look, at a target that stands still.
+    ///
+    /// # Errors
+    /// As [`WriteTracker::written`].
+    pub fn written_last(&self) -> Result<Vec<Span>> {
+        let mut spans = Vec::new();
+        self.tracked.iter().try_for_each(|span| self.written_in(*span, false, &mut spans))?;
+        Ok(joined(spans))
+    }
+
+    fn written_in(&self, span: Span, again: bool, spans: &mut Vec<Span>) -> Result<()> {
+        match pagemap_scan::written(&self.pagemap, span, again, &mut |span| spans.push(span)) {
+            Err(error) if is_unmapped(&error) => spans.push(span),
+            other => other.map_err(|error| self.target.failure("cannot track", &error))?,
+        }
+        Ok(())
     }
 
     /// The page table, for a look at single pages.
