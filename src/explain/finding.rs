@@ -114,6 +114,9 @@ fn grown(facts: &Facts, of: &Region, growth: &RegionGrowth) -> Option<Finding> {
     if growth.more_mappings() > 0 {
         evidence.push(Evidence::Count { what: "new mappings".to_owned(), count: growth.more_mappings() });
     }
+    if facts.suspect().is_some_and(|(suspect, _)| suspect == of) {
+        evidence.extend(facts.allocator.iter().map(|who| Evidence::Stack { frames: vec![who.function.clone()] }));
+    }
     let share = bytes.share_of(ByteCount(all));
     Some(Finding { kind: FindingKind::RegionGrowth, subject: what, bytes, share, confidence, evidence, next: vec![] })
 }
@@ -198,11 +201,11 @@ fn counts(facts: &Facts) -> Vec<Finding> {
 fn heap(facts: &Facts, confidence: f64) -> Vec<Finding> {
     let Some(heap) = &facts.heap else { return Vec::new() };
     let all = heap.in_use + heap.free;
-    let finding = |kind, what: &str, bytes: ByteCount| Finding {
+    let finding = |kind, what: &str, bytes: ByteCount, whole: ByteCount| Finding {
         kind,
         subject: what.to_owned(),
         bytes,
-        share: bytes.share_of(all),
+        share: bytes.share_of(whole).min(1.0),
         confidence,
         evidence: vec![Evidence::Distribution {
             what: "heap".to_owned(),
@@ -210,8 +213,15 @@ fn heap(facts: &Facts, confidence: f64) -> Vec<Finding> {
         }],
         next: vec![],
     };
-    let lost = heap.unreachable.filter(|bytes| *bytes > ByteCount::ZERO);
-    let lost = lost.map(|bytes| finding(FindingKind::Unreachable, "in use, yet nothing points to it", bytes));
-    let free = (heap.free.share_of(all) >= 0.5).then(|| finding(FindingKind::FreeHeld, "freed memory held", heap.free));
+    // What was lost meanwhile says more than what was lost ever.
+    let gained = heap.unreachable_growth.and_then(|bytes| u64::try_from(bytes).ok()).map(ByteCount);
+    let grown = ByteCount(u64::try_from(facts.series.held().change()).unwrap_or(0));
+    let some = |bytes: &ByteCount| *bytes > ByteCount::ZERO;
+    let lost = gained.filter(some).map(|bytes| (bytes, grown));
+    let lost = lost.or(heap.unreachable.filter(some).map(|bytes| (bytes, all)));
+    let words = "in use, yet nothing points to it";
+    let lost = lost.map(|(bytes, whole)| finding(FindingKind::Unreachable, words, bytes, whole));
+    let free =
+        (heap.free.share_of(all) >= 0.5).then(|| finding(FindingKind::FreeHeld, "freed memory held", heap.free, all));
     lost.into_iter().chain(free).collect()
 }

@@ -49,6 +49,9 @@ fn assert_growing(name: &str, arguments: &[&str], kind: &str, rate: f64) {
     assert!(number("high_bytes_per_second") >= number("bytes_per_second"), "{growth:#}");
     let region = suspect(&value)["growth_bytes_per_second"].as_f64().unwrap_or(0.0);
     assert_near("the suspect's rate", region, rate, 15.0);
+    let findings = value["findings"].as_array().expect("findings");
+    let grown = findings.iter().find(|finding| finding["kind"] == "region-growth").expect("a region that grows");
+    assert!(grown["evidence"].as_array().is_some_and(|facts| facts.iter().any(|fact| fact["type"] == "timeline")));
 }
 
 #[track_caller]

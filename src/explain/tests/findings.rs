@@ -21,6 +21,9 @@ fn findings_are_ranked_by_growth() {
     );
     let quote = |fact: &Evidence| matches!(fact, Evidence::Quote { address: Addr(0x5_0000_1000), .. });
     assert!(found[1].evidence.iter().any(quote));
+    let who = Allocator { function: "enc_record".to_owned(), ..Allocator::default() };
+    let named = &findings(&Facts { allocator: Some(who), ..scene.facts() })[0];
+    assert!(named.evidence.contains(&Evidence::Stack { frames: vec!["enc_record".to_owned()] }));
     assert_eq!(found[0].next[0], "leakscope dump 4242 --range 0x500000000-0x900000000 -o heap.raw");
     assert!(found[1].next.is_empty());
 }

@@ -1,8 +1,8 @@
 //! The main answer: what grows, how fast, until when, and what it is made of.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use super::{Allocations, Content, RegionRow, TargetRow};
+use super::{Allocations, Content, FindingRow, RegionRow, TargetRow};
 use crate::units::{ByteCount, Rate};
 
 /// The answer of `inspect`.
@@ -28,18 +28,10 @@ pub struct Inspect {
     pub heap: Option<HeapSummary>,
     /// The judgement.
     pub verdict: Option<Verdict>,
+    /// What it rests on, growth before size, the weightiest first.
+    pub findings: Vec<FindingRow>,
     /// Every caution on how this was made.
     pub warnings: Vec<String>,
-}
-
-/// A part of the answer that no run makes yet: always null.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unmade;
-
-impl Serialize for Unmade {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_none()
-    }
 }
 
 /// What the allocator thinks of its heap at the end of the watch; bytes are chunk sizes.

@@ -3,6 +3,7 @@
 //! never 0. Text of the target is raw here; writers escape it.
 
 mod content;
+mod finding;
 mod heap;
 mod heap_rows;
 mod inspect;
@@ -12,11 +13,12 @@ mod target;
 mod trace;
 
 pub use content::{CompositionRow, Content, GroupRow, SampleRow};
+pub use finding::{EvidenceRow, FindingRow, Part, Point};
 pub use heap::{
     AllocatorRow, ArenaRow, CensusRowOut, ConsistencyRow, FreeRow, Heap, HeapGroupRow, HolderRow, InsideRowOut,
     ReachRow, SizeRow, StepRow, TallyRow, WhyRow,
 };
-pub use inspect::{Growth, HeapSummary, Inspect, LimitRow, Snapshot, Suspect, Unmade, Verdict};
+pub use inspect::{Growth, HeapSummary, Inspect, LimitRow, Snapshot, Suspect, Verdict};
 pub use lookup::{CheckRow, Diff, Doctor, Dump, Hex, Map, Plan, ProcessRow, Scan, Stretch, Top, WayRow};
 pub use region::{RegionRow, Totals};
 pub use target::TargetRow;
