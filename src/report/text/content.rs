@@ -100,7 +100,13 @@ fn write_groups(content: &Content, limit: usize, sampled: usize, page: &mut Page
     columns.extend([("kind", Align::Left), ("what", Align::Left)]);
     let mut table = Table::new(&columns);
     let style = page.style;
-    let shown = content.groups.iter().enumerate().filter(|(_, group)| is_worth_a_row(group)).take(limit);
+    // On a page of many things, crumbs beside a loaf are not worth a line.
+    let gained = |group: &GroupRow| group.growth_bytes.unwrap_or(0);
+    let most = content.groups.iter().map(gained).max().unwrap_or(0);
+    let is_crumb = |group: &GroupRow| group.share < 0.001 && gained(group) <= most / 100;
+    let crumbs = limit < usize::MAX && !content.groups.iter().all(is_crumb);
+    let is_shown = |group: &GroupRow| is_worth_a_row(group) && !(crumbs && is_crumb(group));
+    let shown = content.groups.iter().enumerate().filter(|(_, group)| is_shown(group)).take(limit);
     let mut rows = 0;
     for (index, group) in shown {
         rows += 1;
