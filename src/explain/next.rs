@@ -18,7 +18,8 @@ pub(super) fn commands(facts: &Facts, judgement: &Judgement) -> Vec<String> {
     }
     match judgement.kind {
         VerdictKind::Leak | VerdictKind::Growing => of_growth(facts, judgement),
-        VerdictKind::Fragmentation | VerdictKind::ThreadLeak => vec![map(pid), longer(facts)],
+        VerdictKind::Fragmentation => vec![heap(pid), map(pid), longer(facts)],
+        VerdictKind::ThreadLeak => vec![map(pid), longer(facts)],
         VerdictKind::MappingLeak => vec![map(pid), format!("leakscope scan {pid}"), longer(facts)],
         VerdictKind::SharedMemory => {
             let grown =
@@ -33,7 +34,7 @@ pub(super) fn commands(facts: &Facts, judgement: &Judgement) -> Vec<String> {
     }
 }
 
-/// Keep the bytes, look at a record, and see how it goes on.
+/// Keep the bytes, look at a record, see who holds and who allocates, as far as that is not known.
 fn of_growth(facts: &Facts, judgement: &Judgement) -> Vec<String> {
     let Some((region, _)) = judgement.grower else {
         return vec![map(facts.pid), format!("leakscope scan {}", facts.pid), longer(facts)];
@@ -45,8 +46,14 @@ fn of_growth(facts: &Facts, judgement: &Judgement) -> Vec<String> {
         Some(sample) => commands.push(format!("leakscope hex {} --at {}", file(region), sample.address)),
         None => commands.push(format!("leakscope scan {}", file(region))),
     }
-    commands.push(longer(facts));
+    commands.extend(facts.heap.as_ref().map(|_| heap(facts.pid)));
+    commands.extend(facts.allocator.is_none().then(|| format!("leakscope trace {}", facts.pid)));
     commands
+}
+
+/// What is lost, and who holds the rest.
+fn heap(pid: i32) -> String {
+    format!("leakscope heap {pid}")
 }
 
 fn map(pid: i32) -> String {

@@ -21,7 +21,7 @@ fn a_leaking_worker_in_one_sentence() {
         [
             "leakscope dump 4242 --range 0x500000000-0x900000000 -o heap.raw",
             "leakscope hex heap.raw --at 0x500001000",
-            "leakscope 4242 --for 1m",
+            "leakscope trace 4242",
         ]
     );
 }
