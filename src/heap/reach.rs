@@ -2,10 +2,13 @@
 //!
 //! Every word counts as a pointer, into the middle of a chunk too, except those that equal a chunk's header: only
 //! malloc's own lists point there, and memory that was used again is full of such links. Later splits turn them into
-//! pointers to multiples of 16 inside chunks; what is reached through such alone is `MAYBE`.
+//! pointers to multiples of 16 inside chunks; what is reached through such alone is `MAYBE`. Links of cached chunks do not
+//! count either where memory begins with a copy of one.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
+
+use hashbrown::HashSet;
 
 use super::chunks::{Chunks, HEADER, Region, UNIT, Use, mark};
 use super::glibc::Heaps;
@@ -59,6 +62,7 @@ impl Flood {
 /// Marks what is alive among `heaps` and tells who points to it.
 pub(super) fn flood(image: &Image<'_>, terrain: &Terrain, heaps: &mut Heaps, ground: &Ground) -> Flood {
     let states = heaps.states();
+    let links = cached_links(image, &heaps.chunks);
     let chunks = &mut heaps.chunks;
     let zones = zones(chunks, ground);
     let (count, opaque) = (chunks.len(), ground.opaque.len());
@@ -66,6 +70,7 @@ pub(super) fn flood(image: &Image<'_>, terrain: &Terrain, heaps: &mut Heaps, gro
         image,
         terrain,
         states,
+        links,
         ground,
         zones,
         last: 0,
@@ -101,6 +106,14 @@ pub(super) fn flood(image: &Image<'_>, terrain: &Terrain, heaps: &mut Heaps, gro
     flood.run();
     let parents = flood.parents;
     Flood { parents, chunks: count, opaque }
+}
+
+/// The links of chunks in caches and fast bins as they stand in memory. A chunk handed out begins with its old one until it
+/// is written, and so does what realloc copies it to. Mangled as they are since 2.32, with the address's page, they still
+/// point into a heap that lies low, as that of a program without PIE.
+fn cached_links(image: &Image<'_>, chunks: &Chunks) -> HashSet<u64, foldhash::fast::FixedState> {
+    let cached = chunks.iter().filter(|(_, chunk)| matches!(chunks.use_of(*chunk), Use::Cached | Use::Fast));
+    cached.filter_map(|(region, chunk)| image.word(chunks.payload_in(region, chunk).start.0)).collect()
 }
 
 /// Marks unreachable chunks that other unreachable ones point to.
@@ -169,6 +182,8 @@ pub(super) struct Flooding<'f, 'm> {
     terrain: &'f Terrain,
     /// Each malloc_state.
     states: Vec<Span>,
+    /// Links of cached chunks.
+    links: HashSet<u64, foldhash::fast::FixedState>,
     ground: &'f Ground,
     zones: Vec<Zone>,
     /// Where the last word pointed.
@@ -250,6 +265,9 @@ impl Flooding<'_, '_> {
         let Some(at) = word.checked_sub(HEADER).filter(|at| *at >= region.span.start.0) else { return };
         let Some(chunk) = region.holding(at) else { return };
         if self.chunks.has(chunk, mark::REACHED) {
+            return;
+        }
+        if from.addr == from.start && from.addr != 0 && self.links.contains(&word) {
             return;
         }
         let aligned = at.is_multiple_of(UNIT) && !exact;
