@@ -6,7 +6,7 @@ use super::account::{Account, account};
 use super::allocator::{Allocator, by_memory, replacing};
 use super::census::{CensusRow, census};
 use super::certificate::{Certificate, Kind};
-use super::chunks::{Use, mark};
+use super::chunks::{Chunks, Use, mark};
 use super::glibc::{self, Heaps};
 use super::groups::{HeapGroup, compare, group, hold};
 use super::holders::{Holders, Link};
@@ -124,6 +124,7 @@ pub fn walk(
         let name = replacing(map).or_else(|| by_memory(map));
         result.allocator = name.map(|name| Allocator { name: name.into(), version: None });
         result.census = census(&image, &terrain, &terrain.anonymous, names);
+        result.inside = inside::rows(&Site { image: &image, chunks: &Chunks::default(), rest: &terrain.anonymous });
         return Ok(result);
     };
     result.allocator = Some(allocator(&heaps));
@@ -134,8 +135,8 @@ pub fn walk(
     result.opaque = ground.opaque.iter().map(|span| span.size()).sum();
     if options.described > 0 {
         result.census = census(&image, &terrain, &ground.opaque, names);
-        let (chunks, rest) = (&heaps.chunks, terrain.unclaimed(&heaps.claimed));
-        result.inside = inside::rows(&Site { image: &image, terrain: &terrain, chunks, rest: &rest });
+        let rest = terrain.unclaimed(&heaps.claimed);
+        result.inside = inside::rows(&Site { image: &image, chunks: &heaps.chunks, rest: &rest });
     }
     let found = options.reach.then(|| {
         let found = flood(&image, &terrain, &mut heaps, &ground);

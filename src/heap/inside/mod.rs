@@ -6,13 +6,12 @@ mod nginx;
 
 use super::chunks::Chunks;
 use super::image::Image;
-use super::terrain::Terrain;
+use crate::scan::{GroupKind, Label};
 use crate::units::{ByteCount, Span};
 
 /// Where such an allocator is looked for.
 pub(super) struct Site<'s, 'm> {
     pub image: &'s Image<'m>,
-    pub terrain: &'s Terrain,
     pub chunks: &'s Chunks,
     /// Anonymous memory that is in no heap of malloc.
     pub rest: &'s [Span],
@@ -23,8 +22,10 @@ pub(super) struct Site<'s, 'm> {
 pub struct InsideRow {
     /// Whose: `nginx`, `luajit`.
     pub owner: &'static str,
-    /// What: `request pool`, `table {body,id}`; hostile text, not escaped.
-    pub what: String,
+    /// What: `request pool`, `table {body,id}`, a template of strings; hostile text, not escaped.
+    pub what: Label,
+    /// How strings are alike; `None` for what is no text.
+    pub text_kind: Option<GroupKind>,
     /// How many.
     pub count: u64,
     /// What they take.
@@ -37,6 +38,7 @@ pub struct InsideRow {
 pub(super) fn rows(site: &Site<'_, '_>) -> Vec<InsideRow> {
     let mut rows = nginx::pools(site);
     rows.extend(luajit::objects(site));
-    rows.sort_by(|left, right| right.bytes.cmp(&left.bytes).then_with(|| left.what.cmp(&right.what)));
+    let by_name = |row: &InsideRow| row.what.to_string();
+    rows.sort_by(|left, right| right.bytes.cmp(&left.bytes).then_with(|| by_name(left).cmp(&by_name(right))));
     rows
 }

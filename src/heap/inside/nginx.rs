@@ -4,6 +4,7 @@
 use hashbrown::HashMap;
 
 use super::{InsideRow, Site};
+use crate::scan::Label;
 use crate::units::ByteCount;
 
 /// ngx_pool_t: last, end, next, failed (d), then max, current, chain, large, cleanup, log.
@@ -47,7 +48,8 @@ pub(super) fn pools(site: &Site<'_, '_>) -> Vec<InsideRow> {
     }
     let row = |(kind, pools): (&'static str, Pools)| InsideRow {
         owner: "nginx",
-        what: kind.to_owned(),
+        what: Label::fixed(kind),
+        text_kind: None,
         count: pools.count,
         bytes: pools.bytes,
         used: Some(pools.used),

@@ -1,6 +1,7 @@
 //! Heaps made by hand, in the layouts of all versions, sound and broken.
 
 mod fake;
+mod luajit;
 
 use proptest::prelude::*;
 

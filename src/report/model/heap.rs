@@ -201,8 +201,12 @@ pub struct CensusRowOut {
 pub struct InsideRowOut {
     /// `nginx`, `luajit`.
     pub owner: &'static str,
-    /// `request pool`, `table {body,id}`, …
-    pub what: String,
+    /// `request pool`, `table {body,id}`, a template of strings, …
+    #[serde(serialize_with = "as_text")]
+    pub what: Label,
+    /// The scanner's name for the likeness of strings; not part of the answer.
+    #[serde(skip)]
+    pub text_kind: Option<GroupKind>,
     /// How many.
     pub count: u64,
     /// What they take.
@@ -213,8 +217,8 @@ pub struct InsideRowOut {
 
 impl From<&InsideRow> for InsideRowOut {
     fn from(row: &InsideRow) -> InsideRowOut {
-        let InsideRow { owner, count, bytes, used, .. } = *row;
-        InsideRowOut { owner, what: row.what.clone(), count, bytes, used_bytes: used }
+        let InsideRow { owner, text_kind, count, bytes, used, .. } = *row;
+        InsideRowOut { owner, what: row.what.clone(), text_kind, count, bytes, used_bytes: used }
     }
 }
 

@@ -257,7 +257,7 @@ fn write_inside(heap: &Heap, page: &mut Page) {
             Line::of(Paint::Plain, number::count(row.count)),
             Line::of(Paint::Plain, row.bytes.to_string()),
             Line::of(Paint::Dim, used),
-            Line::of(Paint::Pointer, &row.what),
+            Line::of(if row.text_kind.is_some() { Paint::Text } else { Paint::Pointer }, row.what.to_string()),
         ]);
     }
     table.write(page);
