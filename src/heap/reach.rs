@@ -13,6 +13,7 @@ use hashbrown::HashSet;
 use super::chunks::{Chunks, HEADER, Region, UNIT, Use, mark};
 use super::glibc::Heaps;
 use super::image::{Image, WORD};
+use super::inside::{Site, is_first_in_pool};
 use super::roots::{Ground, Root};
 use super::signature::Reader;
 use super::stale::{self, Stale};
@@ -275,7 +276,7 @@ impl Flooding<'_, '_> {
         if left == Stale::Surely {
             return;
         }
-        let inside = aligned && !self.chunks.region_begins(place_index(place), at) && !self.is_counted(word);
+        let inside = aligned && !self.chunks.region_begins(place_index(place), at) && !self.is_embedded(word);
         if self.strict && (inside || left == Stale::Likely) {
             if !self.chunks.has(chunk, mark::DEFERRED) {
                 self.chunks.set(chunk, mark::DEFERRED);
@@ -298,8 +299,12 @@ impl Flooding<'_, '_> {
         super::terrain::holding(&self.states, addr).is_some()
     }
 
-    /// Whether an object of CPython begins at `addr`: those that hold others have a head of 16 bytes in front.
-    fn is_counted(&self, addr: u64) -> bool {
+    /// Whether a thing begins at `addr` that always lies a multiple of 16 inside its chunk: the first in a pool of nginx, or
+    /// an object of CPython, in front of which there is a head of 16 bytes where it may hold others.
+    fn is_embedded(&self, addr: u64) -> bool {
+        if is_first_in_pool(&Site { image: self.image, chunks: self.chunks, rest: &[] }, addr) {
+            return true;
+        }
         let reader = Reader { image: self.image, terrain: self.terrain, chunks: self.chunks };
         let count = self.image.word(addr).filter(|count| (1..1 << 34).contains(count));
         count.is_some() && self.image.word(addr + WORD).is_some_and(|kind| kind != 0 && reader.is_type(kind))

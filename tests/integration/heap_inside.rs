@@ -12,10 +12,13 @@ fn start() -> Option<Nginx> {
     Nginx::start().map_err(|missing| skip(&missing)).ok()
 }
 
-/// The rows of `owner` in a walk of the worker.
+/// The rows of `owner` in a walk of the worker, which loses nothing.
 fn rows(nginx: &Nginx, owner: &str) -> Vec<Value> {
     let value = heap(&nginx.worker().to_string(), &[]);
     assert_eq!(value["consistency"]["verdict"], "exact", "{:#}", value["consistency"]);
+    assert_eq!(value["reach"]["unreachable"]["chunks"], 0, "{:#}", value["reach"]);
+    let probably = value["reach"]["probably_unreachable"]["chunks"].as_u64();
+    assert!(probably.is_some_and(|chunks| chunks <= 8), "{:#}", value["reach"]);
     let rows = value["inside"].as_array().expect("rows");
     rows.iter().filter(|row| row["owner"] == owner).cloned().collect()
 }

@@ -4,6 +4,7 @@
 mod luajit;
 mod nginx;
 
+pub(super) use self::nginx::is_first_in_pool;
 use super::chunks::Chunks;
 use super::image::Image;
 use crate::scan::{GroupKind, Label};

@@ -57,6 +57,14 @@ pub(super) fn pools(site: &Site<'_, '_>) -> Vec<InsideRow> {
     kinds.into_iter().map(row).collect()
 }
 
+/// Whether `addr` is where the first thing in a pool lies, a request as a rule: nginx keeps pointers to that, and the one
+/// to the pool in it.
+pub(in crate::heap) fn is_first_in_pool(site: &Site<'_, '_>, addr: u64) -> bool {
+    let Some(pool) = addr.checked_sub(SIZE) else { return false };
+    let chunk = pool.checked_sub(16).and_then(|header| site.chunks.starting_at(header));
+    chunk.is_some_and(|chunk| is_pool(site, pool, site.chunks.payload(chunk).end.0))
+}
+
 fn is_pool(site: &Site<'_, '_>, at: u64, chunk_end: u64) -> bool {
     let word = |offset| site.image.word(at + offset).unwrap_or(u64::MAX);
     let (last, end, max) = (word(0), word(END), word(MAX));

@@ -14,6 +14,7 @@ use self::object::Sort;
 use self::state::State;
 use self::table::Shape;
 use super::{InsideRow, Site};
+use crate::heap::image::WORD;
 use crate::scan::{Label, Tally};
 use crate::units::ByteCount;
 
@@ -42,10 +43,13 @@ fn rows(site: &Site<'_, '_>, state: &State) -> Vec<InsideRow> {
     rows.iter().for_each(|row| census.bytes += row.bytes);
     rows.extend(census.sorts.iter().map(|(sort, tally)| row(Label::fixed(sort.name()), *tally)));
     rows.extend(census.shapes.iter().map(|(shape, tally)| row(shape.label(site), *tally)));
-    // The collector's own sum knows more: the table of strings, buffers, machine code's snapshots.
+    let entries = ByteCount(state.bucket_count * WORD);
+    census.bytes += entries;
+    rows.push(row(Label::fixed("table of all strings"), Tally { count: 1, bytes: entries }));
+    // The collector's own sum knows more.
     let rest = ByteCount(state.total).saturating_sub(census.bytes);
     if rest > ByteCount::ZERO {
-        rows.push(row(Label::fixed("buffers and other parts"), Tally { count: 0, bytes: rest }));
+        rows.push(row(Label::fixed("buffers and all else"), Tally { count: 0, bytes: rest }));
     }
     rows
 }

@@ -24,8 +24,8 @@ const STACK_LENGTH: u64 = 88;
 const USERDATA: u64 = 48;
 const USERDATA_LENGTH: u64 = 24;
 const UPVALUE: u64 = 48;
-/// No object is larger (LJ_MAX_MEM is far more, but one field of 32 bits tells most).
-const LARGEST: u64 = 1 << 36;
+/// No object is larger: fields of 32 bits count entries of at most 24 bytes, and far fewer of them.
+const LARGEST: u64 = 1 << 34;
 
 /// Sorts of objects, numbered as LuaJIT does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
