@@ -36,7 +36,7 @@ pub struct Walk {
 /// # Errors
 /// The target ended, or a person interrupted.
 pub fn first(target: &Target, request: &Inspect, context: &Context) -> Result<Option<Walk>> {
-    take(target, request, context, CHEAP, None, &HeapOptions { described: 0, ..HeapOptions::default() })
+    take(target, request, context, CHEAP, None, &HeapOptions { described: 0, inside: false, ..HeapOptions::default() })
 }
 
 /// Walks at the end.
@@ -44,7 +44,7 @@ pub fn first(target: &Target, request: &Inspect, context: &Context) -> Result<Op
 /// # Errors
 /// As `first`.
 pub fn last(target: &Target, request: &Inspect, context: &Context, first: Option<&Walk>) -> Result<Option<Walk>> {
-    let options = HeapOptions { described: DESCRIBED, ..HeapOptions::default() };
+    let options = HeapOptions { described: DESCRIBED, inside: false, ..HeapOptions::default() };
     take(target, request, context, BEARABLE, first.map(|first| &first.found), &options)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::common::nginx::Nginx;
-use crate::common::{skip, wait_until};
+use crate::common::{assert_near, heavy, skip, wait_until};
 use crate::heap::heap;
 
 fn start() -> Option<Nginx> {
@@ -59,4 +59,18 @@ fn what_a_lua_table_keeps_is_counted() {
         let bytes: u64 = rows.iter().filter_map(|row| row["bytes"].as_u64()).sum();
         assert!(bytes > 20_000 * 96 && bytes < 16 << 20, "{bytes} bytes in all\n{rows:#?}");
     }
+}
+
+#[test]
+fn growth_of_what_a_lua_table_keeps_is_told() {
+    let _alone = heavy();
+    let Some(nginx) = start() else { return };
+    assert!(!nginx.ask("/keep?n=1000").is_empty());
+    let load = nginx.load("/keep?n=10", 200.0);
+    let value = heap(&nginx.worker().to_string(), &["--for", "4s"]);
+    drop(load);
+    let rows = value["inside"].as_array().expect("rows");
+    let lines = rows.iter().find(|row| row["what"] == "GET /v1/orders/<int>?expires=<int>&sig=<hex>");
+    let grown = lines.and_then(|row| row["growth_count"].as_f64()).unwrap_or_else(|| panic!("{rows:#?}"));
+    assert_near("lines a second", grown / value["seconds"].as_f64().expect("seconds"), 2000.0, 15.0);
 }

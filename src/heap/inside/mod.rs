@@ -7,7 +7,7 @@ mod nginx;
 pub(super) use self::nginx::is_first_in_pool;
 use super::chunks::Chunks;
 use super::image::Image;
-use crate::scan::{GroupKind, Label};
+use crate::scan::{GroupKind, Label, Tally};
 use crate::units::{ByteCount, Span};
 
 /// Where such an allocator is looked for.
@@ -33,6 +33,8 @@ pub struct InsideRow {
     pub bytes: ByteCount,
     /// Of these, what is used; `None` where that is not told apart.
     pub used: Option<ByteCount>,
+    /// How many and how much an earlier walk found; `None` where there was none, or nothing of that name.
+    pub before: Option<Tally>,
 }
 
 /// All that is known of allocators inside the allocator, the largest first.
@@ -42,4 +44,12 @@ pub(super) fn rows(site: &Site<'_, '_>) -> Vec<InsideRow> {
     let by_name = |row: &InsideRow| row.what.to_string();
     rows.sort_by(|left, right| right.bytes.cmp(&left.bytes).then_with(|| by_name(left).cmp(&by_name(right))));
     rows
+}
+
+/// What an earlier walk found of each row.
+pub(super) fn compare(now: &mut [InsideRow], before: &[InsideRow]) {
+    let earlier = |row: &InsideRow| before.iter().find(|other| other.owner == row.owner && other.what == row.what);
+    for row in now {
+        row.before = earlier(row).map(|other| Tally { count: other.count, bytes: other.bytes });
+    }
 }

@@ -53,6 +53,7 @@ pub(super) fn pools(site: &Site<'_, '_>) -> Vec<InsideRow> {
         count: pools.count,
         bytes: pools.bytes,
         used: Some(pools.used),
+        before: None,
     };
     kinds.into_iter().map(row).collect()
 }

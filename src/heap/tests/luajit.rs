@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::walked;
-use crate::heap::HeapResult;
+use crate::heap::{HeapOptions, HeapResult, walk};
 use crate::memory::FakeMemory;
 use crate::units::ByteCount;
 
@@ -99,9 +99,13 @@ impl FakeLua {
 }
 
 fn some_lua() -> FakeLua {
+    lua_with(60)
+}
+
+fn lua_with(count: u64) -> FakeLua {
     let mut lua = FakeLua::new();
     let keys = [lua.string("name"), lua.string("body")];
-    for number in 0..60 {
+    for number in 0..count {
         lua.string(&format!("GET /v1/orders/{}?sig=a", 1000 + number * 7));
         lua.table(keys);
     }
@@ -125,6 +129,19 @@ fn objects_are_counted_by_type_shape_and_template() {
     assert_eq!(row(&found, "coroutine"), (1, ByteCount(112 + 50 * 8)));
     assert_eq!(found.inside.iter().map(|row| row.bytes).sum::<ByteCount>(), ByteCount(TOTAL));
     assert!(found.inside.iter().all(|row| row.owner == "luajit"));
+}
+
+#[test]
+fn growth_is_told_by_row() {
+    let before = walked(&lua_with(40).build());
+    let now = walk(&some_lua().build(), None, Some(&before), &HeapOptions::default()).unwrap();
+    let earlier = |what: &str| {
+        let row = now.inside.iter().find(|row| row.what.to_string() == what);
+        row.and_then(|row| row.before).map(|before| before.count)
+    };
+    assert_eq!(earlier("table {body,name}"), Some(40));
+    assert_eq!(earlier("GET /v1/orders/<int>?sig=a"), Some(40));
+    assert!(before.inside.iter().all(|row| row.before.is_none()));
 }
 
 #[test]

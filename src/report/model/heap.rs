@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::content::as_text;
 use super::{SampleRow, Snapshot, TargetRow};
-use crate::heap::{Certificate, InsideRow};
+use crate::heap::Certificate;
 use crate::scan::{GroupKind, Label, Tally};
 use crate::units::{Addr, ByteCount, Rate};
 
@@ -213,13 +213,12 @@ pub struct InsideRowOut {
     pub bytes: ByteCount,
     /// Of these, what is used; null where that is not told apart.
     pub used_bytes: Option<ByteCount>,
-}
-
-impl From<&InsideRow> for InsideRowOut {
-    fn from(row: &InsideRow) -> InsideRowOut {
-        let InsideRow { owner, text_kind, count, bytes, used, .. } = *row;
-        InsideRowOut { owner, what: row.what.clone(), text_kind, count, bytes, used_bytes: used }
-    }
+    /// More than at the first walk; null for one walk and for what the first had nothing of, as the next two.
+    pub growth_count: Option<i64>,
+    /// Bytes more than at the first walk.
+    pub growth_bytes: Option<i64>,
+    /// The same by time.
+    pub bytes_per_second: Option<Rate>,
 }
 
 /// Who holds one chunk.

@@ -55,7 +55,15 @@ fn rows(site: &Site<'_, '_>, state: &State) -> Vec<InsideRow> {
 }
 
 fn row(what: Label, tally: Tally) -> InsideRow {
-    InsideRow { owner: "luajit", what, text_kind: None, count: tally.count, bytes: tally.bytes, used: None }
+    InsideRow {
+        owner: "luajit",
+        what,
+        text_kind: None,
+        count: tally.count,
+        bytes: tally.bytes,
+        used: None,
+        before: None,
+    }
 }
 
 impl Census {
