@@ -2,14 +2,18 @@
 //!
 //! Every word counts as a pointer, into the middle of a chunk too, except those that equal a chunk's header: only
 //! malloc's own lists point there, and memory that was used again is full of such links. Later splits turn them into
-//! pointers to multiples of 16 inside chunks; what is reached through such alone is `MAYBE`.
+//! pointers to multiples of 16 inside chunks; what is reached through such alone is `MAYBE`. Links of cached chunks do not
+//! count either where memory begins with a copy of one.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
 
+use hashbrown::HashSet;
+
 use super::chunks::{Chunks, HEADER, Region, UNIT, Use, mark};
 use super::glibc::Heaps;
 use super::image::{Image, WORD};
+use super::inside::{Site, is_first_in_pool};
 use super::roots::{Ground, Root};
 use super::signature::Reader;
 use super::stale::{self, Stale};
@@ -59,6 +63,7 @@ impl Flood {
 /// Marks what is alive among `heaps` and tells who points to it.
 pub(super) fn flood(image: &Image<'_>, terrain: &Terrain, heaps: &mut Heaps, ground: &Ground) -> Flood {
     let states = heaps.states();
+    let links = cached_links(image, &heaps.chunks);
     let chunks = &mut heaps.chunks;
     let zones = zones(chunks, ground);
     let (count, opaque) = (chunks.len(), ground.opaque.len());
@@ -66,6 +71,7 @@ pub(super) fn flood(image: &Image<'_>, terrain: &Terrain, heaps: &mut Heaps, gro
         image,
         terrain,
         states,
+        links,
         ground,
         zones,
         last: 0,
@@ -101,6 +107,14 @@ pub(super) fn flood(image: &Image<'_>, terrain: &Terrain, heaps: &mut Heaps, gro
     flood.run();
     let parents = flood.parents;
     Flood { parents, chunks: count, opaque }
+}
+
+/// The links of chunks in caches and fast bins as they stand in memory. A chunk handed out begins with its old one until it
+/// is written, and so does what realloc copies it to. Mangled as they are since 2.32, with the address's page, they still
+/// point into a heap that lies low, as that of a program without PIE.
+fn cached_links(image: &Image<'_>, chunks: &Chunks) -> HashSet<u64, foldhash::fast::FixedState> {
+    let cached = chunks.iter().filter(|(_, chunk)| matches!(chunks.use_of(*chunk), Use::Cached | Use::Fast));
+    cached.filter_map(|(region, chunk)| image.word(chunks.payload_in(region, chunk).start.0)).collect()
 }
 
 /// Marks unreachable chunks that other unreachable ones point to.
@@ -169,6 +183,8 @@ pub(super) struct Flooding<'f, 'm> {
     terrain: &'f Terrain,
     /// Each malloc_state.
     states: Vec<Span>,
+    /// Links of cached chunks.
+    links: HashSet<u64, foldhash::fast::FixedState>,
     ground: &'f Ground,
     zones: Vec<Zone>,
     /// Where the last word pointed.
@@ -252,12 +268,15 @@ impl Flooding<'_, '_> {
         if self.chunks.has(chunk, mark::REACHED) {
             return;
         }
+        if from.addr == from.start && from.addr != 0 && self.links.contains(&word) {
+            return;
+        }
         let aligned = at.is_multiple_of(UNIT) && !exact;
         let left = if aligned && from.addr != 0 { stale::look(self, from.addr, from.start) } else { Stale::No };
         if left == Stale::Surely {
             return;
         }
-        let inside = aligned && !self.chunks.region_begins(place_index(place), at) && !self.is_counted(word);
+        let inside = aligned && !self.chunks.region_begins(place_index(place), at) && !self.is_embedded(word);
         if self.strict && (inside || left == Stale::Likely) {
             if !self.chunks.has(chunk, mark::DEFERRED) {
                 self.chunks.set(chunk, mark::DEFERRED);
@@ -280,8 +299,12 @@ impl Flooding<'_, '_> {
         super::terrain::holding(&self.states, addr).is_some()
     }
 
-    /// Whether an object of CPython begins at `addr`: those that hold others have a head of 16 bytes in front.
-    fn is_counted(&self, addr: u64) -> bool {
+    /// Whether a thing begins at `addr` that always lies a multiple of 16 inside its chunk: the first in a pool of nginx, or
+    /// an object of CPython, in front of which there is a head of 16 bytes where it may hold others.
+    fn is_embedded(&self, addr: u64) -> bool {
+        if is_first_in_pool(&Site { image: self.image, chunks: self.chunks, rest: &[] }, addr) {
+            return true;
+        }
         let reader = Reader { image: self.image, terrain: self.terrain, chunks: self.chunks };
         let count = self.image.word(addr).filter(|count| (1..1 << 34).contains(count));
         count.is_some() && self.image.word(addr + WORD).is_some_and(|kind| kind != 0 && reader.is_type(kind))

@@ -6,7 +6,7 @@ use super::account::{Account, account};
 use super::allocator::{Allocator, by_memory, replacing};
 use super::census::{CensusRow, census};
 use super::certificate::{Certificate, Kind};
-use super::chunks::{Use, mark};
+use super::chunks::{Chunks, Use, mark};
 use super::glibc::{self, Heaps};
 use super::groups::{HeapGroup, compare, group, hold};
 use super::holders::{Holders, Link};
@@ -29,13 +29,15 @@ pub struct HeapOptions {
     pub described: usize,
     /// Whether what is alive is found out.
     pub reach: bool,
+    /// Whether allocators inside the allocator are looked into.
+    pub inside: bool,
     /// A place in memory to tell the holder of.
     pub why: Option<Addr>,
 }
 
 impl Default for HeapOptions {
     fn default() -> HeapOptions {
-        HeapOptions { described: 50, reach: true, why: None }
+        HeapOptions { described: 50, reach: true, inside: true, why: None }
     }
 }
 
@@ -102,6 +104,7 @@ impl HeapResult {
     /// Takes the counts of an earlier walk of the same process for comparison.
     pub fn compare(&mut self, before: &HeapResult) {
         compare(&mut self.groups, &before.groups);
+        inside::compare(&mut self.inside, &before.inside);
     }
 }
 
@@ -124,6 +127,12 @@ pub fn walk(
         let name = replacing(map).or_else(|| by_memory(map));
         result.allocator = name.map(|name| Allocator { name: name.into(), version: None });
         result.census = census(&image, &terrain, &terrain.anonymous, names);
+        if options.inside {
+            result.inside = inside::rows(&Site { image: &image, chunks: &Chunks::default(), rest: &terrain.anonymous });
+        }
+        if let Some(before) = before {
+            result.compare(before);
+        }
         return Ok(result);
     };
     result.allocator = Some(allocator(&heaps));
@@ -134,8 +143,10 @@ pub fn walk(
     result.opaque = ground.opaque.iter().map(|span| span.size()).sum();
     if options.described > 0 {
         result.census = census(&image, &terrain, &ground.opaque, names);
-        let (chunks, rest) = (&heaps.chunks, terrain.unclaimed(&heaps.claimed));
-        result.inside = inside::rows(&Site { image: &image, terrain: &terrain, chunks, rest: &rest });
+    }
+    if options.inside {
+        let rest = terrain.unclaimed(&heaps.claimed);
+        result.inside = inside::rows(&Site { image: &image, chunks: &heaps.chunks, rest: &rest });
     }
     let found = options.reach.then(|| {
         let found = flood(&image, &terrain, &mut heaps, &ground);

@@ -88,7 +88,7 @@ fn wait(time: Duration, target: &Target, context: &Context) -> Result<()> {
 pub struct Taken {
     /// What was found.
     pub found: HeapResult,
-    /// When the copy was made.
+    /// Of which instant it is.
     pub at: Instant,
     /// How the bytes were had.
     pub snapshot: report::Snapshot,
@@ -106,7 +106,6 @@ fn take(
     let began = Instant::now();
     let wish = wish(request.method, request.max_pause);
     let (copied, declined) = copy(target, wish, request.include_swapped, context)?;
-    let at = Instant::now();
     let found = walk_copy(target, &copied, before, options, context)?;
     let snapshot = report::Snapshot {
         method: copied.method.to_string(),
@@ -116,7 +115,7 @@ fn take(
         path: None,
     };
     let notices = fell_back(&declined).chain(cautions(&copied.coverage)).collect();
-    Ok(Taken { found, at, snapshot, notices })
+    Ok(Taken { found, at: copied.at, snapshot, notices })
 }
 
 /// All memory a heap can lie in, of one instant, and which ways to have it did not suit. The one place that decides how a

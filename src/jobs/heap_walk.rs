@@ -36,7 +36,7 @@ pub struct Walk {
 /// # Errors
 /// The target ended, or a person interrupted.
 pub fn first(target: &Target, request: &Inspect, context: &Context) -> Result<Option<Walk>> {
-    take(target, request, context, CHEAP, None, &HeapOptions { described: 0, ..HeapOptions::default() })
+    take(target, request, context, CHEAP, None, &HeapOptions { described: 0, inside: false, ..HeapOptions::default() })
 }
 
 /// Walks at the end.
@@ -44,7 +44,7 @@ pub fn first(target: &Target, request: &Inspect, context: &Context) -> Result<Op
 /// # Errors
 /// As `first`.
 pub fn last(target: &Target, request: &Inspect, context: &Context, first: Option<&Walk>) -> Result<Option<Walk>> {
-    let options = HeapOptions { described: DESCRIBED, ..HeapOptions::default() };
+    let options = HeapOptions { described: DESCRIBED, inside: false, ..HeapOptions::default() };
     take(target, request, context, BEARABLE, first.map(|first| &first.found), &options)
 }
 
@@ -79,7 +79,7 @@ fn walk(
     // What was typed for the content may not do for a heap: a child has no registers.
     let wish = Wish { max_pause: Some(limit), ..wish(MethodChoice::Auto, None) };
     let (copied, _) = copy(target, wish, request.include_swapped, context)?;
-    let (at, pause) = (Instant::now(), copied.pause);
+    let (at, pause) = (copied.at, copied.pause);
     let found = walk_copy(target, &copied, before, options, context)?;
     Ok(Walk { at, found, pause })
 }

@@ -1,5 +1,6 @@
 -- Loaded once per worker. encrypt() passes records of one shape, every value different, to the library that forgets its
--- copies; remember() keeps request lines in a Lua table, whose memory is LuaJIT's own mappings and not [heap].
+-- copies; remember() keeps request lines in a Lua table, whose memory is LuaJIT's own mappings and not [heap]; note() keeps
+-- small tables of one shape.
 local ffi = require "ffi"
 ffi.cdef [[ unsigned enc_record(const char *record, size_t length); ]]
 
@@ -9,6 +10,7 @@ local os_names = { "Android 14", "iOS 17.4", "Windows 11", "HarmonyOS 4" }
 local models = { "Pixel 8 Pro", "iPhone 15", "Surface Go", "Mate 60 Pro", "Galaxy S23" }
 local things = { "blue chair", "garden lamp", "oak table", "wool carpet", "tea kettle", "wall clock", "linen towel", "copper pan" }
 local kept, n = {}, 0
+local notes = {}
 
 local function hex(words)
     local s = ""
@@ -36,6 +38,13 @@ function M.remember(count)
         kept[n] = format("GET /v1/orders/%d?expires=%d&sig=%s", 1000000 + n, 1700000000 + random(0, 99999999), hex(4))
     end
     return n
+end
+
+function M.note(count)
+    for i = 1, count do
+        notes[#notes + 1] = { order = n + i, body = format("note %d", random(1000000, 9999999)), at = random() }
+    end
+    return #notes
 end
 
 return M

@@ -3,15 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::common::nginx::Nginx;
-use crate::common::{Patient, assert_near, folder, heavy, leakscope, package, program, python, skip, wait_until};
+use crate::common::{Patient, assert_near, folder, heavy, leakscope, note, package, program, python, skip};
 
 #[track_caller]
-fn heap(target: &str, options: &[&str]) -> Value {
+pub fn heap(target: &str, options: &[&str]) -> Value {
     let words = ["heap", target, "--json", "--top", "200"];
     let value = leakscope(words.iter().chain(options)).run().json();
     assert_eq!(value["command"], "heap");
@@ -19,7 +18,7 @@ fn heap(target: &str, options: &[&str]) -> Value {
 }
 
 #[track_caller]
-fn number(value: &Value, path: &str) -> u64 {
+pub fn number(value: &Value, path: &str) -> u64 {
     value.pointer(path).and_then(Value::as_u64).unwrap_or_else(|| panic!("no {path} in {value:#}"))
 }
 
@@ -84,6 +83,21 @@ fn programs_without_symbols_and_without_libraries_are_walked_too() {
             continue;
         };
         let patient = Patient::start("heap_lost", Command::new(program).args(["2", "4000"]));
+        assert_true(&heap(&patient.target(), &[]), &patient);
+    }
+}
+
+/// `heap_lost` under C libraries that were unpacked somewhere: LEAKSCOPE_LIBCS names their folders, colons between them.
+#[test]
+fn other_versions_of_the_c_library_are_walked_too() {
+    let Ok(folders) = std::env::var("LEAKSCOPE_LIBCS") else {
+        return note("no other C library is here (LEAKSCOPE_LIBCS=FOLDER:…, each with libc.so.6 and its loader)");
+    };
+    for folder in folders.split(':') {
+        let loader = Path::new(folder).join("ld-linux-x86-64.so.2");
+        let mut command = Command::new(loader);
+        command.args(["--library-path", folder]).arg(crate::common::build::patient("heap_lost")).args(["3", "8000"]);
+        let patient = Patient::start("heap_lost", &mut command);
         assert_true(&heap(&patient.target(), &[]), &patient);
     }
 }
@@ -171,23 +185,31 @@ fn a_core_says_the_same() {
 
 #[test]
 fn growth_of_a_group_is_what_the_program_says() {
-    let patient = Patient::spawn("lost_beside_held", &["2M"]);
-    patient.tell("go");
-    let value = heap(&patient.target(), &["--for", "4s"]);
-    patient.tell("stop");
-    // Both records of a pair are made together.
-    let (count, bytes) = (patient.number("count") as f64, patient.number("bytes") as f64);
-    let per_second = (2 << 20) as f64 / (bytes / count) / 2.0;
-    let seconds = value["seconds"].as_f64().expect("seconds");
-    for word in ["lost_id", "held_id"] {
-        let grown = of_groups(&value, word, "growth_count") as f64;
-        assert_near(word, grown / seconds, per_second, 4.0);
-    }
+    let _alone = heavy();
+    let value = (0..3).map(|_| grown()).find(|(_, off)| *off <= 2.0).map(|(value, _)| value);
+    let value = value.expect("within 2 % of the truth where the machine lets the program keep its pace");
     let held = value["groups"].as_array().and_then(|groups| {
         groups.iter().find(|group| group["label"].as_str().is_some_and(|label| label.contains("held_id")))
     });
     let by = &held.expect("a group")["held_by"][0];
     assert!(by["path"].as_str().is_some_and(|path| path.starts_with("lost_beside_held!list")), "{by:#}");
+}
+
+/// What is said after five seconds of growth, and by how many percent the growth of a group is off.
+fn grown() -> (Value, f64) {
+    let patient = Patient::spawn("lost_beside_held", &["2M"]);
+    let told = || (patient.number("count") as f64, patient.number("bytes") as f64);
+    let (count_before, bytes_before) = told();
+    patient.tell("go");
+    let value = heap(&patient.target(), &["--for", "5s"]);
+    patient.tell("stop");
+    let (count, bytes) = told();
+    // Both records of a pair are made together.
+    let per_second = (2 << 20) as f64 / ((bytes - bytes_before) / (count - count_before)) / 2.0;
+    let seconds = value["seconds"].as_f64().expect("seconds");
+    let off = |word| (of_groups(&value, word, "growth_count") as f64 / seconds / per_second - 1.0).abs() * 100.0;
+    let off = f64::max(off("lost_id"), off("held_id"));
+    (value, off)
 }
 
 #[test]
@@ -261,29 +283,6 @@ fn programs_that_lose_nothing_are_not_accused() {
         }
         Err(missing) => skip(&missing),
     }
-}
-
-#[test]
-fn pools_of_requests_held_open_are_counted() {
-    let nginx = match Nginx::start() {
-        Ok(nginx) => nginx,
-        Err(missing) => return skip(&missing),
-    };
-    let held = nginx.hold(100);
-    nginx.ask("/healthy");
-    let pools = || {
-        let value = heap(&nginx.worker().to_string(), &[]);
-        let rows = value["inside"].as_array().expect("rows").clone();
-        let of = |what: &str| rows.iter().find(|row| row["what"] == what).and_then(|row| row["count"].as_u64());
-        (of("request pool").unwrap_or(0), of("connection pool").unwrap_or(0))
-    };
-    let mut found = pools();
-    wait_until(Duration::from_secs(5), || {
-        found = pools();
-        found == (100, 100)
-    });
-    assert_eq!(found, (100, 100), "request and connection pools");
-    drop(held);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod content;
 mod dump;
 mod harness;
 mod heap;
+mod heap_inside;
 mod inspect_verdicts;
 mod nginx;
 mod permissions;

@@ -4,6 +4,7 @@
 use hashbrown::HashMap;
 
 use super::{InsideRow, Site};
+use crate::scan::Label;
 use crate::units::ByteCount;
 
 /// ngx_pool_t: last, end, next, failed (d), then max, current, chain, large, cleanup, log.
@@ -47,12 +48,22 @@ pub(super) fn pools(site: &Site<'_, '_>) -> Vec<InsideRow> {
     }
     let row = |(kind, pools): (&'static str, Pools)| InsideRow {
         owner: "nginx",
-        what: kind.to_owned(),
+        what: Label::fixed(kind),
+        text_kind: None,
         count: pools.count,
         bytes: pools.bytes,
         used: Some(pools.used),
+        before: None,
     };
     kinds.into_iter().map(row).collect()
+}
+
+/// Whether `addr` is where the first thing in a pool lies, a request as a rule: nginx keeps pointers to that, and the one
+/// to the pool in it.
+pub(in crate::heap) fn is_first_in_pool(site: &Site<'_, '_>, addr: u64) -> bool {
+    let Some(pool) = addr.checked_sub(SIZE) else { return false };
+    let chunk = pool.checked_sub(16).and_then(|header| site.chunks.starting_at(header));
+    chunk.is_some_and(|chunk| is_pool(site, pool, site.chunks.payload(chunk).end.0))
 }
 
 fn is_pool(site: &Site<'_, '_>, at: u64, chunk_end: u64) -> bool {

@@ -41,6 +41,7 @@ pub const VERSIONS: [Version; 7] = [
 /// A heap under construction; chunks come one after the other.
 pub struct FakeHeap {
     version: Version,
+    base: u64,
     pub data: Vec<u8>,
     pub heap: Vec<u8>,
     pub stack: Vec<u8>,
@@ -53,9 +54,14 @@ pub struct FakeHeap {
 
 impl FakeHeap {
     pub fn new(version: Version) -> FakeHeap {
+        FakeHeap::at(HEAP, version)
+    }
+
+    /// The same that begins at `base`.
+    pub fn at(base: u64, version: Version) -> FakeHeap {
         let (data, stack) = (vec![0; DATA_SIZE], vec![0; STACK_SIZE]);
         let (binned, quick) = (Vec::new(), Vec::new());
-        let mut heap = FakeHeap { version, data, heap: Vec::new(), stack, before_is_live: true, binned, quick };
+        let mut heap = FakeHeap { version, base, data, heap: Vec::new(), stack, before_is_live: true, binned, quick };
         let (count, lists, _) = version.cache;
         if lists > 0 {
             let table = heap.chunk((count * lists + lists * 8 + 24).next_multiple_of(16));
@@ -67,7 +73,7 @@ impl FakeHeap {
 
     /// A chunk in use of `size` bytes; where its content begins.
     pub fn chunk(&mut self, size: u64) -> u64 {
-        let at = HEAP + self.heap.len() as u64;
+        let at = self.base + self.heap.len() as u64;
         let bits = u64::from(self.before_is_live);
         self.heap.extend(0u64.to_le_bytes());
         self.heap.extend((size | bits).to_le_bytes());
@@ -96,7 +102,7 @@ impl FakeHeap {
         let (memory, base) = match at {
             at if at >= STACK => (&mut self.stack, STACK),
             at if at >= DATA => (&mut self.data, DATA),
-            _ => (&mut self.heap, HEAP),
+            _ => (&mut self.heap, self.base),
         };
         let offset = (at - base) as usize;
         memory[offset..offset + 8].copy_from_slice(&word.to_le_bytes());
@@ -109,7 +115,7 @@ impl FakeHeap {
 
     /// The memory of the process, all lists linked and all totals set.
     pub fn build(mut self) -> FakeMemory {
-        let top = HEAP + self.heap.len() as u64;
+        let top = self.base + self.heap.len() as u64;
         let size = (top + 0x1000).next_multiple_of(0x1000) - top;
         self.chunk(size);
         self.link_bins(top);
@@ -119,7 +125,7 @@ impl FakeHeap {
         self.write_params();
         let thread = Thread { id: 1, stack_pointer: Addr(STACK + 0x800), ..Thread::default() };
         FakeMemory::new()
-            .with(HEAP, self.heap)
+            .with(self.base, self.heap)
             .with(DATA, self.data)
             .named(DATA, "/lib/libc.so.6", "rw-p")
             .with(STACK, self.stack)
@@ -149,7 +155,7 @@ impl FakeHeap {
 
     fn link_quick(&mut self) {
         let (count, lists, slots) = self.version.cache;
-        let table = HEAP + 16;
+        let table = self.base + 16;
         let entries = (count * lists).next_multiple_of(8);
         let mut heads = vec![0u64; 64];
         let mut lengths = vec![0u64; lists.max(64) as usize];
@@ -168,7 +174,7 @@ impl FakeHeap {
         }
         for (list, length) in lengths.iter().enumerate().take(lists as usize) {
             let value = if slots { 16 - length } else { *length };
-            let at = (table - HEAP) as usize + list * count as usize;
+            let at = (table - self.base) as usize + list * count as usize;
             self.heap[at..at + count as usize].copy_from_slice(&value.to_le_bytes()[..count as usize]);
         }
     }
@@ -189,6 +195,6 @@ impl FakeHeap {
         let (counts, words) = self.version.params;
         let mapped = DATA + PARAMS + 64;
         self.put(mapped - counts, 65536 << 32);
-        self.put(mapped + words * 8, HEAP);
+        self.put(mapped + words * 8, self.base);
     }
 }

@@ -1,6 +1,7 @@
 //! Heaps made by hand, in the layouts of all versions, sound and broken.
 
 mod fake;
+mod luajit;
 
 use proptest::prelude::*;
 
@@ -81,6 +82,23 @@ fn links_left_behind_in_memory_used_again_count_for_nothing() {
     let reach = walked(&heap.build()).reach.unwrap();
     assert_eq!((reach.lost.count, reach.lost.bytes), (1, ByteCount(64)));
     assert_eq!((reach.doubtful.count, reach.doubtful.bytes), (1, ByteCount(80)));
+}
+
+#[test]
+fn a_copy_of_a_cached_chunk_s_link_counts_for_nothing() {
+    // As low as the heap of a program without PIE: mangled with its page, a link still points into it.
+    let mut heap = FakeHeap::at(0x0300_5000, VERSIONS[4]);
+    let copy = heap.chunk(64);
+    let (last, first) = (heap.quick(96), heap.quick(96));
+    let (lost, kept) = (heap.chunk(0x4000), heap.chunk(0x4000));
+    let link = last ^ (first >> 12);
+    assert!(lost < link && link < lost + 0x4000 && !link.is_multiple_of(16), "{link:#x} in {lost:#x}");
+    heap.put(copy, link);
+    heap.put(copy + 8, kept + 5);
+    heap.global(0, copy);
+    let found = walked(&heap.build());
+    assert!(found.is_exact(), "{:?}", found.certificates);
+    assert_eq!((found.reach.unwrap().lost.count, found.reach.unwrap().lost.bytes), (1, ByteCount(0x4000)));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::copy::copy;
 use super::wanted::Wanted;
@@ -53,6 +53,8 @@ pub(in crate::memory) struct Precopied {
     pub mappings: Vec<Mapping>,
     /// The longest a thread stood still.
     pub pause: Duration,
+    /// That instant.
+    pub at: Instant,
 }
 
 struct Rounds<'p, 't> {
@@ -108,13 +110,14 @@ pub(in crate::memory) fn precopy(
     let mut longest = tracker.pause();
     for _ in 0..ATTEMPTS {
         let pause = Pause::begin(target)?;
+        let at = Instant::now();
         let last = rounds.last(&tracker, &mut pages);
         let (stood, threads) = pause.end_with_threads()?;
         longest = longest.max(stood);
         match last? {
             Some(last) => {
                 drop(tracker);
-                let taken = rounds.finish(last, &pages)?;
+                let taken = rounds.finish(last, &pages, at)?;
                 return Ok(Precopied { threads, pause: longest, ..taken });
             }
             None => {
@@ -192,7 +195,7 @@ impl Rounds<'_, '_> {
     }
 
     /// Stores what the final stop copied, and sums up.
-    fn finish(self, last: Last, pages: &Pages) -> Result<Precopied> {
+    fn finish(self, last: Last, pages: &Pages, at: Instant) -> Result<Precopied> {
         let copied = last.copied.map_err(|error| failure(self.target, error))?;
         for piece in &copied.pieces {
             self.store.put(piece.span.start, &pages[piece.range()])?;
@@ -217,6 +220,6 @@ impl Rounds<'_, '_> {
         let known = coverage.copied + coverage.swapped + total(&coverage.gaps);
         coverage.absent = coverage.wanted.saturating_sub(known);
         let (mappings, wanted) = (last.mappings, last.wanted);
-        Ok(Precopied { present, swapped, coverage, wanted, mappings, threads: Vec::new(), pause: Duration::ZERO })
+        Ok(Precopied { present, swapped, coverage, wanted, mappings, threads: Vec::new(), pause: Duration::ZERO, at })
     }
 }

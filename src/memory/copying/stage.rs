@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub coverage: Coverage,
     /// All of it, preparations included.
     pub took: Duration,
+    /// The instant whose bytes they are.
+    pub at: Instant,
 }
 
 /// Copies what is `wanted` into memory of our own, as it is at one instant, in one of the ways that need no child. Pages
@@ -60,23 +62,24 @@ pub fn stage_by(
             return Err(Error::new(ErrorKind::Failed, "cannot take a snapshot of", target.subject(), reason));
         }
     };
-    let (memory, pause, stops) = taken;
+    let (memory, pause, stops, at) = taken;
     let coverage = memory.coverage().clone();
-    Ok(Snapshot { memory, method, pause, stops, coverage, took: began.elapsed() })
+    Ok(Snapshot { memory, method, pause, stops, coverage, took: began.elapsed(), at })
 }
 
-/// What was copied, how long the target stood still for it and how often.
-type Staged = (StagedMemory, Duration, u32);
+/// What was copied, how long the target stood still for it, how often, and the instant whose bytes they are.
+type Staged = (StagedMemory, Duration, u32, Instant);
 
 fn stage_stopped(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
     let mut pages = copier.reserve_for(&wanted.among(&copier.map.mappings))?;
     let held = Pause::begin(copier.target)?;
+    let at = Instant::now();
     let outcome = copier.copy_now(wanted, &mut pages);
     let stood = held.end_with_threads();
     let Now { map, spans, copied, swapped } = outcome?;
     let (pause, threads) = stood?;
     let copied = copied.map_err(|error| failure(copier.target, error))?;
-    Ok((StagedMemory::new(map, pages, copied, &spans, swapped).with_threads(threads), pause, 1))
+    Ok((StagedMemory::new(map, pages, copied, &spans, swapped).with_threads(threads), pause, 1, at))
 }
 
 /// Without a stop, of a process in which nobody runs meanwhile; with a bare one where registers are asked for.
@@ -84,6 +87,7 @@ fn stage_idle(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
     let target = copier.target;
     let mut pages = copier.reserve_for(&wanted.among(&copier.map.mappings))?;
     let before = target.stillness().ok_or_else(|| not_idle(target))?;
+    let at = Instant::now();
     let Now { map, spans, copied, swapped } = copier.copy_now(wanted, &mut pages)?;
     let copied = copied.map_err(|error| failure(target, error))?;
     if target.stillness().as_ref() != Some(&before) {
@@ -91,7 +95,7 @@ fn stage_idle(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
     }
     let memory = StagedMemory::new(map, pages, copied, &spans, swapped);
     if matches!(wanted, Wanted::Spans(_)) {
-        return Ok((memory, Duration::ZERO, 0));
+        return Ok((memory, Duration::ZERO, 0, at));
     }
     let held = Pause::begin(target)?;
     let was_woken_by_us_alone = target.was_still_until_stopped(&before);
@@ -99,7 +103,7 @@ fn stage_idle(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
     if !was_woken_by_us_alone {
         return Err(not_idle(target));
     }
-    Ok((memory.with_threads(threads), pause, 1))
+    Ok((memory.with_threads(threads), pause, 1, at))
 }
 
 /// Copied while the target runs, with a stop for what it wrote last.
@@ -113,7 +117,7 @@ fn stage_precopied(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
     let copied = Copied { pieces, gaps: taken.coverage.gaps, left: Vec::new() };
     let map = AddressMap { mappings: taken.mappings, ..copier.map.clone() };
     let memory = StagedMemory::new(map, pages, copied, &taken.wanted, taken.swapped).with_threads(taken.threads);
-    Ok((memory, taken.pause, 1))
+    Ok((memory, taken.pause, 1, taken.at))
 }
 
 /// The error where somebody runs.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::content::as_text;
 use super::{SampleRow, Snapshot, TargetRow};
-use crate::heap::{Certificate, InsideRow};
+use crate::heap::Certificate;
 use crate::scan::{GroupKind, Label, Tally};
 use crate::units::{Addr, ByteCount, Rate};
 
@@ -201,21 +201,24 @@ pub struct CensusRowOut {
 pub struct InsideRowOut {
     /// `nginx`, `luajit`.
     pub owner: &'static str,
-    /// `request pool`, `table {body,id}`, …
-    pub what: String,
+    /// `request pool`, `table {body,id}`, a template of strings, …
+    #[serde(serialize_with = "as_text")]
+    pub what: Label,
+    /// The scanner's name for the likeness of strings; not part of the answer.
+    #[serde(skip)]
+    pub text_kind: Option<GroupKind>,
     /// How many.
     pub count: u64,
     /// What they take.
     pub bytes: ByteCount,
     /// Of these, what is used; null where that is not told apart.
     pub used_bytes: Option<ByteCount>,
-}
-
-impl From<&InsideRow> for InsideRowOut {
-    fn from(row: &InsideRow) -> InsideRowOut {
-        let InsideRow { owner, count, bytes, used, .. } = *row;
-        InsideRowOut { owner, what: row.what.clone(), count, bytes, used_bytes: used }
-    }
+    /// More than at the first walk; null for one walk and for what the first had nothing of, as the next two.
+    pub growth_count: Option<i64>,
+    /// Bytes more than at the first walk.
+    pub growth_bytes: Option<i64>,
+    /// The same by time.
+    pub bytes_per_second: Option<Rate>,
 }
 
 /// Who holds one chunk.

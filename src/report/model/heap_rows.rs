@@ -8,7 +8,7 @@ use super::heap::{
     ReachRow, SizeRow, StepRow, WhyRow,
 };
 use crate::explain::Notice;
-use crate::heap::{Account, ArenaTotals, HeapGroup, HeapKind, HeapResult, SizeTotals, Totals, Use, Why};
+use crate::heap::{Account, ArenaTotals, HeapGroup, HeapKind, HeapResult, InsideRow, SizeTotals, Totals, Use, Why};
 use crate::scan::GroupKind;
 use crate::units::{ByteCount, Rate};
 
@@ -52,7 +52,7 @@ impl Heap {
                 .iter()
                 .map(|row| CensusRowOut { class: row.class.clone(), count: row.count })
                 .collect(),
-            inside: found.inside.iter().take(INSIDE).map(InsideRowOut::from).collect(),
+            inside: found.inside.iter().take(INSIDE).map(|row| inside_row(row, between)).collect(),
             why: found.why.as_ref().map(why_row),
             consistency: account.map(|_| ConsistencyRow {
                 verdict: if found.is_exact() { "exact" } else { "partial" },
@@ -99,7 +99,6 @@ fn size_rows(account: &Account) -> Vec<SizeRow> {
 
 fn group_row(group: &HeapGroup, in_use: ByteCount, between: Option<Duration>) -> HeapGroupRow {
     let growth_bytes = group.before.map(|before| group.now.bytes.signed_sub(before.bytes));
-    let seconds = between.map(|between| between.as_secs_f64()).filter(|seconds| *seconds > 0.0);
     HeapGroupRow {
         kind: kind_word(group),
         label: group.label.clone(),
@@ -110,7 +109,7 @@ fn group_row(group: &HeapGroup, in_use: ByteCount, between: Option<Duration>) ->
         share: group.chunk_bytes.share_of(in_use),
         growth_count: group.before.map(|before| group.now.count as i64 - before.count as i64),
         growth_bytes,
-        bytes_per_second: growth_bytes.zip(seconds).map(|(bytes, seconds)| Rate::over(bytes, seconds)),
+        bytes_per_second: by_time(growth_bytes, between),
         unreachable_count: group.lost.count,
         unreachable_bytes: group.lost.bytes,
         unreachable_directly_count: group.lost_directly.count,
@@ -124,6 +123,27 @@ fn group_row(group: &HeapGroup, in_use: ByteCount, between: Option<Duration>) ->
             .collect(),
         text_kind: group.text_kind,
     }
+}
+
+fn inside_row(row: &InsideRow, between: Option<Duration>) -> InsideRowOut {
+    let growth_bytes = row.before.map(|before| row.bytes.signed_sub(before.bytes));
+    InsideRowOut {
+        owner: row.owner,
+        what: row.what.clone(),
+        text_kind: row.text_kind,
+        count: row.count,
+        bytes: row.bytes,
+        used_bytes: row.used,
+        growth_count: row.before.map(|before| row.count as i64 - before.count as i64),
+        growth_bytes,
+        bytes_per_second: by_time(growth_bytes, between),
+    }
+}
+
+/// `None` for one walk, and for two files.
+fn by_time(growth: Option<i64>, between: Option<Duration>) -> Option<Rate> {
+    let seconds = between.map(|between| between.as_secs_f64()).filter(|seconds| *seconds > 0.0);
+    growth.zip(seconds).map(|(bytes, seconds)| Rate::over(bytes, seconds))
 }
 
 fn kind_word(group: &HeapGroup) -> &'static str {

@@ -93,6 +93,11 @@ fn redact_heap(heap: &mut Heap) {
         }
         group.samples.iter_mut().for_each(|one| one.text = sample(&one.text));
     }
+    for row in &mut heap.inside {
+        if let Some(kind) = row.text_kind {
+            row.what = label(kind, &row.what);
+        }
+    }
 }
 
 fn redact_target(target: &mut TargetRow) {

@@ -6,7 +6,7 @@ use super::page::Page;
 use super::table::{Align, Table};
 use super::{number, target};
 use crate::report::{ConsistencyRow, Heap, HeapGroupRow, WhyRow};
-use crate::units::ByteCount;
+use crate::units::{ByteCount, Rate};
 
 /// Groups whose samples and holders are shown.
 const SAMPLED: usize = 8;
@@ -204,18 +204,22 @@ fn cells(group: &HeapGroupRow, grows: bool) -> Vec<Line> {
         Line::of(Paint::Plain, group.chunk_bytes.to_string()),
     ];
     if grows {
-        let rising = group.growth_bytes.is_some_and(|bytes| bytes > 0);
-        let growth = match group.bytes_per_second {
-            Some(rate) => number::rate(Some(rate)),
-            None => number::difference(group.growth_bytes),
-        };
-        cells.push(Line::of(if rising { Paint::Warn } else { Paint::Dim }, growth));
+        cells.push(growth(group.growth_bytes, group.bytes_per_second));
     }
     let lost = if group.unreachable_count > 0 { Paint::Bad } else { Paint::Dim };
     cells.push(Line::of(lost, count(group.unreachable_count)));
     cells.push(Line::of(Paint::Dim, count(group.probably_unreachable_count)));
     cells.push(Line::of(Paint::Dim, group.kind));
     cells
+}
+
+fn growth(bytes: Option<i64>, rate: Option<Rate>) -> Line {
+    let rising = bytes.is_some_and(|bytes| bytes > 0);
+    let text = match rate {
+        Some(rate) => number::rate(Some(rate)),
+        None => number::difference(bytes),
+    };
+    Line::of(if rising { Paint::Warn } else { Paint::Dim }, text)
 }
 
 fn below(group: &HeapGroupRow) -> Vec<Line> {
@@ -242,23 +246,27 @@ fn paint(group: &HeapGroupRow) -> Paint {
 }
 
 fn write_inside(heap: &Heap, page: &mut Page) {
-    let columns = [
-        ("inside", Align::Left),
-        ("count", Align::Right),
-        ("bytes", Align::Right),
-        ("used", Align::Right),
-        ("what", Align::Left),
-    ];
+    let by_time = heap.inside.iter().any(|row| row.bytes_per_second.is_some());
+    let grows = by_time || heap.inside.iter().any(|row| row.growth_bytes.is_some());
+    let mut columns = vec![("inside", Align::Left), ("count", Align::Right), ("bytes", Align::Right)];
+    if grows {
+        columns.push((if by_time { "growth/s" } else { "growth" }, Align::Right));
+    }
+    columns.extend([("used", Align::Right), ("what", Align::Left)]);
     let mut table = Table::new(&columns);
     for row in heap.inside.iter().take(CENSUS) {
         let used = row.used_bytes.map_or_else(|| "-".to_owned(), |used| used.to_string());
-        table.row(vec![
+        let what = if row.text_kind.is_some() { Paint::Text } else { Paint::Pointer };
+        let mut cells = vec![
             Line::of(Paint::Dim, row.owner),
             Line::of(Paint::Plain, number::count(row.count)),
             Line::of(Paint::Plain, row.bytes.to_string()),
-            Line::of(Paint::Dim, used),
-            Line::of(Paint::Pointer, &row.what),
-        ]);
+        ];
+        if grows {
+            cells.push(growth(row.growth_bytes, row.bytes_per_second));
+        }
+        cells.extend([Line::of(Paint::Dim, used), Line::of(what, row.what.to_string())]);
+        table.row(cells);
     }
     table.write(page);
 }
