@@ -13,7 +13,7 @@ use crate::units::{ByteCount, Rate};
 /// Of fewer samples nothing is said, except that processes before this one grew.
 const FEWEST: usize = 4;
 /// A target is judged anew after this part of its age, and at least as often as `RARELY`.
-const AGAIN_AFTER: f64 = 0.02;
+const AGAIN_AFTER: f64 = 0.04;
 const RARELY: f64 = 60.0;
 /// A target that would be at its limit within this time is judged at every sample.
 const SOON: f64 = 120.0;

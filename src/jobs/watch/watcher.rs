@@ -1,6 +1,6 @@
 //! The round of a watch: who is there, what they hold, who ended and how, what is thought and done about it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -148,6 +148,8 @@ struct Watcher<'w, 'e, 'o> {
     ended: Vec<Ended>,
     /// Pids that could not be taken in, with the round in which to try again.
     refused: HashMap<i32, u64>,
+    /// Pids that were typed and taken in.
+    met: HashSet<i32>,
     /// Newcomers that may be heirs of somebody who is about to say that it drains.
     newcomers: HashMap<i32, u64>,
     /// The nearest limit of each group, and when it was read.
@@ -180,6 +182,7 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
             ordered: 0,
             ended: Vec::new(),
             refused: HashMap::new(),
+            met: HashSet::new(),
             newcomers: HashMap::new(),
             limits: HashMap::new(),
             round: 0,

@@ -110,7 +110,9 @@ impl Board {
     fn sample(&mut self, sample: &Sample, at: f64) {
         let interval = Duration::from_secs_f64(self.header.interval_seconds.clamp(0.01, 3600.0));
         if !self.index.contains_key(&sample.target) {
-            self.make_room();
+            if !self.make_room() {
+                return;
+            }
             self.index.insert(sample.target.clone(), self.rows.len());
             self.rows.push(Row {
                 target: sample.target.clone(),
@@ -154,16 +156,21 @@ impl Board {
         if self.events.len() == EVENTS {
             self.events.pop_front();
         }
-        self.events.push_back(Event { at_seconds: at, ..event.clone() });
+        // The kernel's report lists every process there was: far too much to keep here.
+        let plain = Event { oom: None, ..event.clone() };
+        self.events.push_back(Event { at_seconds: at, ..plain });
     }
 
-    fn make_room(&mut self) {
+    /// Whether there is room for one more row; an ended one goes for it. Living ones stay: where there are too many, the
+    /// first come have a row.
+    fn make_room(&mut self) -> bool {
         if self.rows.len() < ROWS {
-            return;
+            return true;
         }
-        let gone = self.rows.iter().position(|row| !row.is_alive).unwrap_or(0);
+        let Some(gone) = self.rows.iter().position(|row| !row.is_alive) else { return false };
         self.rows.remove(gone);
         self.index = self.rows.iter().enumerate().map(|(index, row)| (row.target.clone(), index)).collect();
+        true
     }
 }
 

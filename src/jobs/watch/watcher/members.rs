@@ -17,10 +17,12 @@ impl Watcher<'_, '_, '_> {
             found.extend(following.pids().into_iter().map(|pid| (pid, is_one)));
         }
         let round = self.round;
-        self.refused.retain(|_, until| *until > round);
+        self.refused.retain(|pid, _| found.iter().any(|(other, _)| other == pid));
         let mut seen_draining = false;
         for (pid, is_one) in found {
-            if self.processes.contains_key(&pid) || self.refused.contains_key(&pid) {
+            let waits = self.refused.get(&pid).is_some_and(|until| *until > round);
+            // A pid that was typed means one process; who has its number later is another.
+            if self.processes.contains_key(&pid) || waits || is_one && self.met.contains(&pid) {
                 continue;
             }
             // Before the heirs come in, the old ones are asked whether they are on their way out.
@@ -37,8 +39,9 @@ impl Watcher<'_, '_, '_> {
             Ok(target) => target,
             Err(error) => {
                 let is_gone = error.kind() == crate::error::ErrorKind::Gone;
-                self.refused.insert(pid, self.round + if is_gone { 1 } else { AGAIN });
-                if !is_gone && self.ever_seen {
+                let again = self.refused.insert(pid, self.round + if is_gone { 1 } else { AGAIN });
+                // What cannot be watched is said once; of the kernel's own threads nobody expects it.
+                if !is_gone && again.is_none() && self.ever_seen {
                     self.out.event(Event::new(EventKind::Notice, "", pid, error.to_string()));
                 }
                 return;
@@ -71,6 +74,9 @@ impl Watcher<'_, '_, '_> {
             return;
         };
         self.ever_seen = true;
+        if is_one {
+            self.met.insert(pid);
+        }
         let rss = process.glance.rss;
         self.processes.insert(pid, process);
         match given.before {
@@ -95,8 +101,9 @@ impl Watcher<'_, '_, '_> {
             }
             process.refresh();
             if process.says_it_drains()
-                && let Some(role) = self.roster.retire(&process.kind, &process.role)
+                && let Some((role, forgotten)) = self.roster.retire(&process.kind, &process.role)
             {
+                forgotten.into_iter().for_each(|role| self.judge.forget(&role));
                 let before = std::mem::replace(&mut process.role, role);
                 process.is_draining = true;
                 retired.push((*pid, before, process.role.clone()));
