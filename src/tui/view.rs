@@ -73,6 +73,9 @@ fn title(state: &State) -> Line<'static> {
     if state.is_paused() {
         spans.push(Span::styled("  PAUSED", Style::new().add_modifier(Modifier::REVERSED)));
     }
+    if state.is_over {
+        spans.push(Span::styled("  OVER", Style::new().add_modifier(Modifier::REVERSED)));
+    }
     Line::from(spans)
 }
 

@@ -140,7 +140,9 @@ mod tests {
         let mut found = Vec::new();
         for line in [
             "php-fpm invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0".to_owned(),
-            format!("Memory cgroup out of memory: Killed process {pid} ({name}) total-vm:9kB, anon-rss:8kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:4kB oom_score_adj:0"),
+            format!(
+                "Memory cgroup out of memory: Killed process {pid} ({name}) total-vm:9kB, anon-rss:8kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:4kB oom_score_adj:0"
+            ),
         ] {
             crate::oom::Undresser::default().undress(line.as_bytes(), &mut |line| {
                 splitter.line(line);

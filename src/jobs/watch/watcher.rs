@@ -53,7 +53,8 @@ pub fn run(request: &Watch, context: &Context, wishes: Option<&Receiver<Wish>>, 
     let (done, outcomes) = channel();
     std::thread::scope(|scope| {
         scope.spawn(move || work(&taken, &done, &request.actions, context));
-        let out = Out { began: Instant::now(), record, board: door.is_some().then_some(board), each, wanted: true };
+        let board = door.is_some().then_some(board);
+        let out = Out { began: Instant::now(), record, unrecorded: 0, board, each, wanted: true };
         let mut watcher = Watcher::new(request, context, followings, out, orders);
         let watched = watcher.watch(wishes, &outcomes);
         // Evidence that was begun is finished.
@@ -79,26 +80,43 @@ fn raise_descriptors() {
 struct Out<'e, 'o> {
     began: Instant,
     record: Option<Record>,
+    /// Lines that could not be recorded since one last was.
+    unrecorded: u64,
     board: Option<Arc<Mutex<Board>>>,
     each: &'o mut Each<'e>,
     wanted: bool,
 }
 
 impl Out<'_, '_> {
-    /// Hands `line` on; a record that fails is given up, which is said.
+    /// Hands `line` on.
     fn line(&mut self, line: &Line, recorded: bool) {
-        if recorded
-            && let Some(record) = &mut self.record
-            && let Err(error) = record.write(line)
-        {
-            self.record = None;
-            let event = self.stamped(Event::new(EventKind::Failed, "", 0, error.to_string()));
-            self.line(&Line::Event(event), false);
+        if recorded {
+            self.record(line);
         }
         if let Some(board) = &self.board {
             board.lock().unwrap_or_else(PoisonError::into_inner).take(line);
         }
         self.wanted = (self.each)(line) && self.wanted;
+    }
+
+    /// Records `line`. That a disk is full is said once, and so is that there is room again.
+    fn record(&mut self, line: &Line) {
+        let Some(record) = &mut self.record else { return };
+        let missing = self.unrecorded;
+        match record.write(line) {
+            Ok(()) => self.unrecorded = 0,
+            Err(error) => {
+                self.unrecorded += 1;
+                if missing == 0 {
+                    let event = self.stamped(Event::new(EventKind::Failed, "", 0, error.to_string()));
+                    self.line(&Line::Event(event), false);
+                }
+            }
+        }
+        if missing > 0 && self.unrecorded == 0 {
+            let text = format!("recording goes on; {missing} lines are missing");
+            self.event(Event::new(EventKind::Notice, "", 0, text));
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -296,8 +314,8 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
     }
 
     fn outcome(&mut self, outcome: Outcome) {
-        self.ordered = self.ordered.saturating_sub(1);
-        let Outcome { order, paths, took, failures } = outcome;
+        let Outcome { order, paths, took, failures, is_secured } = outcome;
+        self.ordered = self.ordered.saturating_sub(usize::from(is_secured));
         let (target, pid) = (&order.sample.target, order.sample.pid);
         if !paths.is_empty() {
             let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();

@@ -193,3 +193,39 @@ impl Row {
         Some(limits.usage_bytes?.share_of(limits.limit_bytes.filter(|limit| *limit > ByteCount::ZERO)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(target: String, pid: i32) -> Line {
+        Line::Sample(Sample { target, pid, ..Sample::default() })
+    }
+
+    #[test]
+    fn the_living_keep_their_rows_and_the_ended_make_room() {
+        let mut board = Board::default();
+        for round in 0..3 {
+            for pid in 0..ROWS as i32 + 500 {
+                board.take(&sample(format!("w {pid}"), pid));
+            }
+            assert!(board.rows().len() == ROWS && board.row("w 0").is_some(), "{round}");
+        }
+        board.take(&Line::Event(Event::new(EventKind::Exited, "w 5", 5, String::new())));
+        board.take(&sample("new".into(), 1));
+        assert!(board.row("w 5").is_none() && board.row("new").is_some() && board.row("w 6").is_some());
+    }
+
+    #[test]
+    fn events_are_bounded_in_number_and_in_size() {
+        let mut board = Board::default();
+        let oom = Some(serde_json::json!({ "tasks": vec![1; 1000] }));
+        for pid in 0..3000 {
+            board.take(&Line::Event(Event {
+                oom: oom.clone(),
+                ..Event::new(EventKind::OomKilled, "w", pid, "x".into())
+            }));
+        }
+        assert!(board.events.len() == EVENTS && board.events.iter().all(|event| event.oom.is_none()));
+    }
+}

@@ -48,7 +48,7 @@ pub fn encoded(board: &Board) -> String {
     metrics.register(&mut registry);
     let omitted: Gauge<i64, AtomicI64> = Gauge::default();
     omitted.set(rows.len().saturating_sub(MOST) as i64);
-    registry.register("targets_omitted", "Targets beyond those told of", omitted);
+    registry.register("targets_omitted", "Targets with a row on the board beyond those told of", omitted);
     let mut text = String::new();
     // Writing to a String does not fail.
     let _ = encode(&mut text, &registry);
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_board_is_told_in_openmetrics() {
         let mut board = Board::default();
-        let target = "nginx \"worker\"\n1".to_owned();
+        let target = "nginx \"worker\"\n1\\".to_owned();
         board.take(&Line::Sample(Sample {
             target: target.clone(),
             pid: 7,
@@ -130,7 +130,7 @@ mod tests {
         }));
         board.take(&Line::Event(Event::new(EventKind::Notice, "", 0, String::new())));
         let text = encoded(&board);
-        let label = r#"target="nginx \"worker\"\n1""#;
+        let label = r#"target="nginx \"worker\"\n1\\""#;
         for line in [
             format!("leakscope_resident_bytes{{{label}}} 4096"),
             format!("leakscope_growth_bytes_per_second{{{label}}} 12.5"),
