@@ -9,11 +9,17 @@ use ratatui::widgets::{Axis, Block, Borders, Cell, Chart, Clear, Dataset, GraphT
 
 use super::Screen;
 use super::state::State;
-use crate::report::escape::terminal;
+use crate::report::escape::{shorten, terminal, width};
 use crate::report::watch::{self, EventKind, text};
 use crate::units::ByteCount;
 
 const SPARK: usize = 16;
+/// Narrower screens go without the little curves: names and figures matter more.
+const WIDE: u16 = 96;
+/// Which column the curve is.
+const CURVE: usize = 4;
+/// The widths of the columns behind the name, but for the curve.
+const COLUMNS: [u16; 6] = [7, 9, 12, 5, 11, 12];
 const HELP: [&str; 10] = [
     "↑ ↓ k j      choose a target       PgUp PgDn Home End",
     "s            sort: time to limit, growth, resident, name",
@@ -96,25 +102,41 @@ fn table(frame: &mut Frame<'_>, area: Rect, state: &mut State, screen: &Screen<'
         let first = state.first_row.clamp((chosen + 1).saturating_sub(height.max(1)), chosen);
         let first = first.min(rows.len().saturating_sub(height));
         let shown = rows.iter().enumerate().skip(first).take(height);
-        (first, shown.map(|(index, row)| table_row(row, index == chosen, screen)).collect::<Vec<_>>())
+        let shown = shown.map(|(index, row)| table_row(row, index == chosen, screen, area.width));
+        (first, shown.collect::<Vec<_>>())
     };
     state.first_row = first;
-    let header = Row::new(["TARGET", "PID", "RSS", "GROWTH", "", "LIMIT", "LEFT", "VERDICT"]).style(dim());
-    let widths = [
-        Constraint::Min(12),
-        Constraint::Length(8),
-        Constraint::Length(10),
-        Constraint::Length(13),
-        Constraint::Length(SPARK as u16),
-        Constraint::Length(5),
-        Constraint::Length(13),
-        Constraint::Length(13),
-    ];
+    let mut words = vec!["TARGET", "PID", "RSS", "GROWTH", "LIMIT", "LEFT", "VERDICT"];
+    let mut widths = vec![Constraint::Length(name_width(area.width))];
+    widths.extend(COLUMNS.map(Constraint::Length));
+    if area.width >= WIDE {
+        words.insert(CURVE, "");
+        widths.insert(CURVE, Constraint::Length(SPARK as u16));
+    }
+    let header = Row::new(words).style(dim());
     frame.render_widget(Table::new(rows, widths).header(header).column_spacing(1), area);
 }
 
-fn table_row(row: &watch::Row, is_chosen: bool, screen: &Screen<'_>) -> Row<'static> {
-    let curve: Vec<f64> = row.curve.curve().iter().map(|(_, size)| size.0 as f64).collect();
+/// What is left for names.
+fn name_width(width: u16) -> u16 {
+    let curve = if width >= WIDE { SPARK as u16 + 1 } else { 0 };
+    let others = COLUMNS.iter().map(|column| column + 1).sum::<u16>() + curve;
+    width.saturating_sub(others).max(8)
+}
+
+/// `name` in at most `columns`, its end kept: there is what tells one worker from another.
+fn shortened(name: &str, columns: usize) -> String {
+    if width(name) <= columns {
+        return name.to_owned();
+    }
+    let mut end = name;
+    while width(end) > columns / 2 {
+        end = end.chars().next().map_or("", |first| &end[first.len_utf8()..]);
+    }
+    format!("{}{end}", shorten(name, columns.saturating_sub(width(end)), "~"))
+}
+
+fn table_row(row: &watch::Row, is_chosen: bool, screen: &Screen<'_>, width: u16) -> Row<'static> {
     let kind = match (&row.verdict, row.is_alive) {
         (_, false) if row.oom_kills > 0 => "oom-killed".to_owned(),
         (_, false) => "ended".to_owned(),
@@ -123,16 +145,19 @@ fn table_row(row: &watch::Row, is_chosen: bool, screen: &Screen<'_>) -> Row<'sta
     };
     let share = row.share_of_limit().map_or_else(|| "-".into(), |share| format!("{:.0}%", share * 100.0));
     let growth = if row.is_alive { text::pace(row.growth()) } else { "-".into() };
-    let cells = [
-        Cell::from(terminal(&row.target).into_owned()),
+    let mut cells = vec![
+        Cell::from(shortened(&terminal(&row.target), usize::from(name_width(width)))),
         Cell::from(row.sample.pid.to_string()),
         Cell::from(row.sample.rss_bytes.to_string()),
         Cell::from(growth),
-        Cell::from(text::sparkline(&curve, SPARK, screen.unicode)),
         Cell::from(share),
         Cell::from(text::left(row.seconds_to_limit())),
         Cell::from(kind.clone()).style(colored(&kind, screen)),
     ];
+    if width >= WIDE {
+        let curve: Vec<f64> = row.curve.curve().iter().map(|(_, size)| size.0 as f64).collect();
+        cells.insert(CURVE, Cell::from(text::sparkline(&curve, SPARK, screen.unicode)));
+    }
     let style = match (is_chosen, row.is_alive) {
         (true, _) => Style::new().add_modifier(Modifier::REVERSED),
         (false, false) => dim(),
@@ -151,7 +176,8 @@ fn chosen(frame: &mut Frame<'_>, area: Rect, state: &State, screen: &Screen<'_>)
     let block = Block::new().borders(Borders::TOP).title(title);
     let inside = block.inner(area);
     frame.render_widget(block, area);
-    let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(inside);
+    let [left, right] =
+        Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).spacing(1).areas(inside);
     curve(frame, left, row, screen);
     frame.render_widget(Paragraph::new(details(row, state, screen)).wrap(Wrap { trim: false }), right);
 }

@@ -1,15 +1,17 @@
 //! `watch` where things go wrong around it: full and read-only disks, readers that do not read, a machine that sleeps,
-//! thousands of children, pids that are not there.
+//! thousands of children, pids that are not there, a real nginx whose workers the kernel kills.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::common::cgroup::Cgroup;
+use crate::common::nginx::Nginx;
 use crate::common::{Patient, build, folder, heavy, leakscope, skip, wait_until};
 
 /// A small file system in memory; gone when dropped.
@@ -162,4 +164,41 @@ fn one_of_several_pids_that_is_not_there_is_said() {
     let patient = Patient::spawn("steady", &["100"]);
     let run = leakscope(["watch", "--for", "1s", &patient.target(), "2147483647"]).run();
     run.fails(3, &["2147483647", "no such process"]);
+}
+
+#[test]
+fn workers_of_a_real_nginx_are_followed_from_kill_to_kill() {
+    let _one = heavy();
+    let group = match Cgroup::new(64 << 20) {
+        Ok(group) => group,
+        Err(reason) => return skip(&reason),
+    };
+    let nginx = match Nginx::start() {
+        Ok(nginx) => nginx,
+        Err(reason) => return skip(&reason),
+    };
+    nginx.expect_kills();
+    [nginx.master(), nginx.worker()].into_iter().for_each(|pid| group.join(pid));
+    let place = folder();
+    let arguments = ["watch", "--json", "--for", "25s", "--at", "50%", "--cool-down", "0s", "--keep", "9", "--dump"];
+    let target = format!("children:{}", nginx.master());
+    let child = leakscope([&arguments[..], &[&text(place.path()), &target]].concat()).spawn();
+    let begun = Instant::now();
+    let mut requests = 0;
+    while begun.elapsed() < Duration::from_secs(25) {
+        // Some 8 MiB a second.
+        let due = Duration::from_millis(40) * requests;
+        std::thread::sleep(due.saturating_sub(begun.elapsed()));
+        let _ = nginx.try_ask("/encrypt?n=1000");
+        requests += 1;
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = lines(&String::from_utf8(output.stdout).unwrap());
+    let events = |event: &str| said.iter().filter(|line| line["event"] == event).cloned().collect::<Vec<_>>();
+    let (killed, respawned) = (events("oom-killed"), events("respawned"));
+    assert!(killed.len() >= 2 && respawned.len() >= 2, "{said:#?}");
+    assert!(killed.iter().chain(&respawned).all(|event| event["target"] == "nginx worker 1"), "{killed:#?}");
+    let whole: Vec<Value> = events("dumped").into_iter().filter(|event| event["paths"][2].is_string()).collect();
+    assert!(whole.iter().any(|event| event["pid"] == killed[1]["pid"]), "{:#?}", events("failed"));
+    assert!(nginx.try_ask("/healthy").is_some());
 }
