@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::command;
@@ -44,8 +45,9 @@ const SHORTEST: Duration = Duration::from_millis(200);
 const PART_OF_TIME_LEFT: f64 = 0.2;
 /// Groups in a report made in a hurry.
 const GROUPS: usize = 50;
-/// With less time left than this the bytes are secured first, and looked into where they were put.
-const HURRY: Duration = Duration::from_secs(10);
+/// With less time left than this there is one pass over the bytes and no long look: on a machine that is short of processors
+/// too a look takes many times its window.
+const HURRY: Duration = Duration::from_secs(30);
 /// Commands of the user's that run at once.
 const COMMANDS: usize = 8;
 
@@ -90,22 +92,25 @@ pub struct Outcome {
     pub is_secured: bool,
 }
 
-/// Carries out orders until nobody can give one any more. Commands run beside, so that one that hangs delays no evidence;
-/// at the end they are waited for.
+/// Bytes that were secured in a hurry and are yet to be looked into.
+struct Dumped {
+    order: Order,
+    base: PathBuf,
+    paths: Vec<PathBuf>,
+    began: Instant,
+    failures: Vec<String>,
+}
+
+/// Carries out orders until nobody can give one any more. What needs the process comes first: commands run beside, so that
+/// one that hangs delays nobody, and so does the look into bytes that are in a file. All are waited for at the end.
 pub fn work(orders: &Receiver<Order>, outcomes: &Sender<Outcome>, actions: &Actions, context: &Context) {
-    let mut kept = Kept::default();
     let quiet = Quiet { outer: context.progress };
     let context = &Context { progress: &quiet, remark: &|_| (), ..*context };
-    let running = &AtomicUsize::new(0);
+    let (kept, running) = (&Mutex::new(Kept::default()), &AtomicUsize::new(0));
+    let (dumped, taken) = channel::<Dumped>();
     std::thread::scope(|scope| {
-        while let Ok(order) = orders.recv() {
-            if context.progress.interrupted() {
-                return;
-            }
-            let began = Instant::now();
-            let mut failures = Vec::new();
-            let paths = secure(&order, actions, &mut kept, context, &mut failures);
-            kept.add(paths.clone(), actions);
+        let tell = move |told: Dumped| {
+            let Dumped { order, paths, began, mut failures, .. } = told;
             let command = actions.exec.as_ref().filter(|_| order.by_hand.is_none());
             let starts = command.is_some() && running.load(Ordering::Relaxed) < COMMANDS;
             if command.is_some() && !starts {
@@ -124,11 +129,44 @@ pub fn work(orders: &Receiver<Order>, outcomes: &Sender<Outcome>, actions: &Acti
                     }
                 });
             }
-            if outcomes.send(secured).is_err() {
+            // Nobody hears any more where the watch is over.
+            let _ = outcomes.send(secured);
+        };
+        scope.spawn(move || {
+            for mut dumped in taken {
+                look_later(&mut dumped, kept, actions, context);
+                tell(dumped);
+            }
+        });
+        while let Ok(order) = orders.recv() {
+            if context.progress.interrupted() {
                 return;
+            }
+            let base = actions.folder.join(name(&order.sample));
+            let mut made = Dumped { order, base, paths: Vec::new(), began: Instant::now(), failures: Vec::new() };
+            let is_whole = secure(&mut made, actions, kept, context);
+            held(kept).add(made.paths.clone(), actions);
+            if is_whole {
+                tell(made);
+            } else {
+                let _ = dumped.send(made);
             }
         }
     });
+}
+
+/// Looks into bytes that are in a file. They may have had to go meanwhile; a report without them is worth keeping.
+fn look_later(dumped: &mut Dumped, kept: &Mutex<Kept>, actions: &Actions, context: &Context) {
+    let Dumped { order, base, paths, failures, .. } = dumped;
+    let report = scan(order, paths.first().map(PathBuf::as_path), base, actions, context);
+    let first = paths.first().cloned();
+    if let Some(report) = keep(report.map(|path| vec![path]), paths, failures) {
+        held(kept).join(first.as_deref(), report, actions);
+    }
+}
+
+fn held(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says nothing of stages, and hears the wish to stop.
@@ -145,45 +183,41 @@ impl Progress for Quiet<'_> {
     }
 }
 
-fn secure(
-    order: &Order,
-    actions: &Actions,
-    kept: &mut Kept,
-    context: &Context,
-    failures: &mut Vec<String>,
-) -> Vec<PathBuf> {
+/// Secures what needs the process. False where bytes are left to be looked into.
+fn secure(made: &mut Dumped, actions: &Actions, kept: &Mutex<Kept>, context: &Context) -> bool {
+    let Dumped { order, base, paths, failures, .. } = made;
     let dumps = if order.by_hand.is_some() { order.by_hand == Some(ByHand::Dump) } else { actions.dump };
     if !actions.inspect && order.by_hand.is_none() {
-        return Vec::new();
+        return true;
     }
-    let base = actions.folder.join(name(&order.sample));
     let target = match Target::open(order.sample.pid) {
         Ok(target) if target.identity().start_time == order.started => target,
         Ok(_) => {
             failures.push(format!("pid {} is another process by now", order.sample.pid));
-            return Vec::new();
+            return true;
         }
         Err(error) => {
             failures.push(error.to_string());
-            return Vec::new();
+            return true;
         }
     };
-    let mut paths = Vec::new();
+    // Bytes first: those that are in a file can be looked into when the process is gone.
+    let dump = dumps.then(|| dump_suspect(&target, base, actions, kept, context));
+    let is_dumped = dump.and_then(|dump| keep(dump, paths, failures)).is_some();
     let hurries = order.left.is_some_and(|left| left < HURRY);
-    if hurries {
-        // Bytes that are in a file can be looked into when the process is gone.
-        let dump = dumps.then(|| dump_suspect(&target, &base, actions, kept, context));
-        let dumped = dump.and_then(|dump| keep(dump, &mut paths, failures));
-        let report = scan(order, dumped.as_deref(), &base, actions, context).map(|path| vec![path]);
-        keep(report, &mut paths, failures);
-    } else {
-        let report = look_into(&target, order, &base, actions, context).map(|path| vec![path]);
-        keep(report, &mut paths, failures);
-        if dumps {
-            keep(dump_suspect(&target, &base, actions, kept, context), &mut paths, failures);
+    match (hurries, is_dumped) {
+        (true, true) => return false,
+        (true, false) => {
+            let report = scan(order, None, base, actions, context).map(|path| vec![path]);
+            keep(report, paths, failures);
         }
+        (false, _) => match look_into(&target, order, base, actions, context) {
+            Ok(report) => paths.push(report),
+            Err(_) if is_dumped => return false,
+            Err(error) => failures.push(error.to_string()),
+        },
     }
-    paths
+    true
 }
 
 /// Takes note of files or of why there are none; the first file.
@@ -243,7 +277,7 @@ fn dump_suspect(
     target: &Target,
     base: &Path,
     actions: &Actions,
-    kept: &mut Kept,
+    kept: &Mutex<Kept>,
     context: &Context,
 ) -> Result<Vec<PathBuf>> {
     let look = target.look(Duration::ZERO)?;
@@ -257,7 +291,7 @@ fn dump_suspect(
         let reason = format!("{} are more than --max-disk {}", span.size(), actions.max_disk);
         return Err(Error::new(ErrorKind::Failed, "cannot dump", target.subject(), reason));
     }
-    kept.make_room(span.size(), actions);
+    held(kept).make_room(span.size(), actions);
     // With force it is written aside and renamed when it is whole; its name is new.
     let options = DumpOptions { force: true, ..DumpOptions::default() };
     let dumped = dump(target, span, &base.with_extension("raw"), &options, context.progress)?;
@@ -287,6 +321,14 @@ impl Kept {
         self.sets.push_back(paths);
         while self.sets.len() > 1 && (self.sets.len() > actions.keep || self.size() > actions.max_disk) {
             self.remove_oldest();
+        }
+    }
+
+    /// Adds a report to the set that begins with `first`; a set of its own where that is gone.
+    fn join(&mut self, first: Option<&Path>, report: PathBuf, actions: &Actions) {
+        match self.sets.iter_mut().find(|set| set.first().map(PathBuf::as_path) == first) {
+            Some(set) => set.push(report),
+            None => self.add(vec![report], actions),
         }
     }
 

@@ -166,6 +166,8 @@ struct Watcher<'w, 'e, 'o> {
     ended: Vec<Ended>,
     /// Pids that could not be taken in, with the round in which to try again.
     refused: HashMap<i32, u64>,
+    /// Pids that may not have their own title yet, with the round in which they came.
+    unnamed: HashMap<i32, u64>,
     /// Pids that were typed and taken in.
     met: HashSet<i32>,
     /// Newcomers that may be heirs of somebody who is about to say that it drains.
@@ -200,6 +202,7 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
             ordered: 0,
             ended: Vec::new(),
             refused: HashMap::new(),
+            unnamed: HashMap::new(),
             met: HashSet::new(),
             newcomers: HashMap::new(),
             limits: HashMap::new(),

@@ -3,7 +3,7 @@
 use super::Watcher;
 use crate::jobs::watch::process::Process;
 use crate::report::watch::{Event, EventKind};
-use crate::target::{Role, Target};
+use crate::target::{Identity, Role, Target};
 
 /// A pid that could not be taken in is tried again after so many rounds.
 const AGAIN: u64 = 30;
@@ -17,7 +17,9 @@ impl Watcher<'_, '_, '_> {
             found.extend(following.pids().into_iter().map(|pid| (pid, is_one)));
         }
         let round = self.round;
-        self.refused.retain(|pid, _| found.iter().any(|(other, _)| other == pid));
+        let is_there = |pid: &i32| found.iter().any(|(other, _)| other == pid);
+        self.refused.retain(|pid, _| is_there(pid));
+        self.unnamed.retain(|pid, _| is_there(pid) && !self.processes.contains_key(pid));
         let mut seen_draining = false;
         for (pid, is_one) in found {
             let waits = self.refused.get(&pid).is_some_and(|until| *until > round);
@@ -48,6 +50,9 @@ impl Watcher<'_, '_, '_> {
             }
         };
         let identity = target.identity();
+        if self.round > 1 && !is_one && self.bears_its_masters_title(pid, identity) {
+            return;
+        }
         let kind = match &identity.role {
             Some(role) => format!("{} {role}", identity.name),
             None => identity.name.clone(),
@@ -90,6 +95,16 @@ impl Watcher<'_, '_, '_> {
                 self.out.event(Event { rss_bytes: Some(rss), ..event });
             }
         }
+    }
+
+    /// Whether it is so young that it still bears the title of the master that forked it: its own part shows a moment later.
+    fn bears_its_masters_title(&mut self, pid: i32, identity: &Identity) -> bool {
+        let since = *self.unnamed.entry(pid).or_insert(self.round);
+        identity.role == Some(Role::Master)
+            && self.round < since + AGAIN
+            && Target::open(identity.ppid).is_ok_and(|parent| {
+                parent.identity().role == Some(Role::Master) && parent.identity().name == identity.name
+            })
     }
 
     /// Workers that say that they are shutting down hand their role on.
