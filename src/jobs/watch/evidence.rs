@@ -109,6 +109,8 @@ pub fn work(orders: &Receiver<Order>, outcomes: &Sender<Outcome>, actions: &Acti
     let (kept, running) = (&Mutex::new(Kept::default()), &AtomicUsize::new(0));
     let (dumped, taken) = channel::<Dumped>();
     std::thread::scope(|scope| {
+        // Dropped at the end of the orders: then nothing more comes to be looked into.
+        let dumped = dumped;
         let tell = move |told: Dumped| {
             let Dumped { order, paths, began, mut failures, .. } = told;
             let command = actions.exec.as_ref().filter(|_| order.by_hand.is_none());
