@@ -14,12 +14,16 @@ use crate::report::watch::{self, EventKind, text};
 use crate::units::ByteCount;
 
 const SPARK: usize = 16;
-/// Narrower screens go without the little curves: names and figures matter more.
-const WIDE: u16 = 96;
-/// Which column the curve is.
-const CURVE: usize = 4;
-/// The widths of the columns behind the name, but for the curve.
-const COLUMNS: [u16; 6] = [7, 9, 12, 5, 11, 12];
+/// The columns behind the name: word, width, and the narrowest screen that has room for it.
+const COLUMNS: [(&str, u16, u16); 7] = [
+    ("PID", 7, 76),
+    ("RSS", 9, 0),
+    ("GROWTH", 12, 76),
+    ("", SPARK as u16, 96),
+    ("LIMIT", 5, 76),
+    ("LEFT", 11, 0),
+    ("VERDICT", 12, 0),
+];
 const HELP: [&str; 10] = [
     "↑ ↓ k j      choose a target       PgUp PgDn Home End",
     "s            sort: time to limit, growth, resident, name",
@@ -106,22 +110,21 @@ fn table(frame: &mut Frame<'_>, area: Rect, state: &mut State, screen: &Screen<'
         (first, shown.collect::<Vec<_>>())
     };
     state.first_row = first;
-    let mut words = vec!["TARGET", "PID", "RSS", "GROWTH", "LIMIT", "LEFT", "VERDICT"];
-    let mut widths = vec![Constraint::Length(name_width(area.width))];
-    widths.extend(COLUMNS.map(Constraint::Length));
-    if area.width >= WIDE {
-        words.insert(CURVE, "");
-        widths.insert(CURVE, Constraint::Length(SPARK as u16));
-    }
+    let words = std::iter::once("TARGET").chain(columns(area.width).map(|(word, ..)| word));
+    let widths = columns(area.width).map(|(_, width, _)| width);
+    let widths = std::iter::once(name_width(area.width)).chain(widths).map(Constraint::Length);
     let header = Row::new(words).style(dim());
     frame.render_widget(Table::new(rows, widths).header(header).column_spacing(1), area);
 }
 
+/// The columns that a screen of `width` shows.
+fn columns(width: u16) -> impl Iterator<Item = (&'static str, u16, u16)> {
+    COLUMNS.into_iter().filter(move |(.., narrowest)| width >= *narrowest)
+}
+
 /// What is left for names.
 fn name_width(width: u16) -> u16 {
-    let curve = if width >= WIDE { SPARK as u16 + 1 } else { 0 };
-    let others = COLUMNS.iter().map(|column| column + 1).sum::<u16>() + curve;
-    width.saturating_sub(others).max(8)
+    width.saturating_sub(columns(width).map(|(_, width, _)| width + 1).sum()).max(8)
 }
 
 /// `name` in at most `columns`, its end kept: there is what tells one worker from another.
@@ -145,19 +148,19 @@ fn table_row(row: &watch::Row, is_chosen: bool, screen: &Screen<'_>, width: u16)
     };
     let share = row.share_of_limit().map_or_else(|| "-".into(), |share| format!("{:.0}%", share * 100.0));
     let growth = if row.is_alive { text::pace(row.growth()) } else { "-".into() };
-    let mut cells = vec![
-        Cell::from(shortened(&terminal(&row.target), usize::from(name_width(width)))),
+    let curve: Vec<f64> = row.curve.curve().iter().map(|(_, size)| size.0 as f64).collect();
+    let all = [
         Cell::from(row.sample.pid.to_string()),
         Cell::from(row.sample.rss_bytes.to_string()),
         Cell::from(growth),
+        Cell::from(text::sparkline(&curve, SPARK, screen.unicode)),
         Cell::from(share),
         Cell::from(text::left(row.seconds_to_limit())),
         Cell::from(kind.clone()).style(colored(&kind, screen)),
     ];
-    if width >= WIDE {
-        let curve: Vec<f64> = row.curve.curve().iter().map(|(_, size)| size.0 as f64).collect();
-        cells.insert(CURVE, Cell::from(text::sparkline(&curve, SPARK, screen.unicode)));
-    }
+    let shown = all.into_iter().zip(COLUMNS).filter(|(_, (.., narrowest))| width >= *narrowest);
+    let name = shortened(&terminal(&row.target), usize::from(name_width(width)));
+    let cells: Vec<Cell<'_>> = std::iter::once(Cell::from(name)).chain(shown.map(|(cell, _)| cell)).collect();
     let style = match (is_chosen, row.is_alive) {
         (true, _) => Style::new().add_modifier(Modifier::REVERSED),
         (false, false) => dim(),

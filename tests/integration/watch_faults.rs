@@ -60,13 +60,13 @@ fn a_full_disk_is_said_and_ends_neither_the_watch_nor_the_record() {
     };
     let patient = Patient::spawn("json_leak", &["20000", "2000000"]);
     patient.tell("go");
-    fs::write(disk.path("filler"), vec![1; 900 << 10]).unwrap();
+    fs::write(disk.path("filler"), vec![1; 990 << 10]).unwrap();
     let (record, evidence) = (disk.path("record"), disk.path("evidence"));
     fs::create_dir(&evidence).unwrap();
     let (recorded, dump) = (text(&record), text(&evidence));
     let arguments = ["watch", "--json", "--for", "8s", "--interval", "10ms", "--at", "1KiB", "--record", &recorded];
     let child = leakscope([&arguments[..], &["--dump", &dump, &patient.target()]].concat()).spawn();
-    let is_full = || fs::metadata(&record).is_ok_and(|metadata| metadata.len() > 60_000);
+    let is_full = || fs::metadata(&record).is_ok_and(|metadata| metadata.len() > 20_000);
     wait_until(Duration::from_secs(5), is_full);
     std::thread::sleep(Duration::from_millis(1500));
     fs::remove_file(disk.path("filler")).unwrap();

@@ -68,7 +68,7 @@ fn a_hundred_sound_records_end_without_an_accusation() {
         let trace = sound(seed);
         // From ten minutes to a day.
         let seconds = Chance::new(seed ^ 0x5eed).scaled(600.0, DAY);
-        let last = replayed(seconds, (seconds / 3000.0).max(1.0), None, stretched(&trace, seconds));
+        let last = replayed(seconds, (seconds / 1000.0).max(1.0), None, stretched(&trace, seconds));
         let Some(last) = last else { continue };
         if last.accuses() {
             accused.push(format!("{seed} {} over {seconds:.0} s: {}", trace.name, last.summary));
@@ -91,7 +91,7 @@ fn a_hundred_leaks_are_found_and_their_end_is_told_at_half_the_way() {
         let held =
             |at: f64| base + rate * at + noise * (at / period).fract() + warm * (1.0 - (-at / (seconds / 20.0)).exp());
         let limit = base + warm + 2.0 * gained;
-        let last = replayed(seconds, (seconds / 3000.0).max(1.0), Some(limit), held);
+        let last = replayed(seconds, (seconds / 1000.0).max(1.0), Some(limit), held);
         let Some(last) = last.filter(Verdict::accuses) else {
             missed.push(format!("{seed}: {rate:.0} B/s for {seconds:.0} s"));
             continue;
