@@ -20,9 +20,9 @@ const SOON: f64 = 120.0;
 /// A verdict is said again where its rate moved by this part.
 const NEWS: f64 = 0.25;
 /// Or its end by this part of what is left: a screen and a scraper count down from what was last said.
-const NEWS_OF_END: f64 = 0.07;
+const NEWS_OF_END: f64 = 0.04;
 /// Nor does the end count as moved by less than this part of so many seconds.
-const NEWS_OF_TIME: f64 = 20.0;
+const NEWS_OF_TIME: f64 = 10.0;
 /// Nor is one withdrawn before its opposite was thought for so long: seconds.
 const STANDS_FOR: f64 = 5.0;
 
