@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag;
 
 use super::exit;
@@ -14,10 +14,10 @@ pub fn watch() -> std::io::Result<Arc<AtomicBool>> {
     heard(&[SIGINT, SIGTERM])
 }
 
-/// The same while a screen is shown: SIGHUP and SIGQUIT must not leave it behind. Elsewhere they keep their meaning; `nohup`
-/// has its own.
+/// The same while a screen is shown: SIGQUIT must not leave it behind. SIGHUP keeps its meaning: the terminal is gone, and
+/// waiting for keys of one that is gone never ends (crossterm 0.29 reads its end of file again and again).
 pub fn watch_on_screen() -> std::io::Result<Arc<AtomicBool>> {
-    heard(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+    heard(&[SIGINT, SIGTERM, SIGQUIT])
 }
 
 fn heard(signals: &[i32]) -> std::io::Result<Arc<AtomicBool>> {
