@@ -1,4 +1,5 @@
-/* A master with workers. Arguments: WORKERS, RATE in bytes per second that each leaks. A worker that ends, however it ends,
+/* A master with workers. Arguments: WORKERS, RATE in bytes per second that each leaks, BASE in bytes that each holds from
+ * its beginning (where it is a number), and room for a title. A worker that ends, however it ends,
  * is replaced by another, as nginx does it, whose titles they bear. `reload` has the present workers call themselves "… is shutting down" and starts
  * new ones; `exit` ends a worker with code 3. */
 #include "patient.h"
@@ -6,7 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-static ulong_t workers, pace;
+static ulong_t workers, pace, base;
 static pid_t master;
 static char *title;
 static size_t room;
@@ -29,7 +30,9 @@ static void work(void) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != master) _exit(0); /* it ended before that was set */
     retitle("nginx: worker process");
+    if (base) memset(forget(malloc(base)), 1, base);
     double begun = now();
+    while (!pace) pause();
     for (;;) {
         while (bytes < pace * (now() - begun)) put_json(), keep();
         usleep(10000);
@@ -43,10 +46,11 @@ static pid_t born(void) {
 
 int main(int argc, char **argv) {
     workers = argument(argc, argv, 1, 1), pace = argument(argc, argv, 2, 1 << 20);
+    base = argc > 3 && argv[3][0] >= '0' && argv[3][0] <= '9' ? argument(argc, argv, 3, 0) : 0;
     title = argv[0], master = getpid();
     room = argv[argc - 1] + strlen(argv[argc - 1]) - argv[0];
-    pid_t alive[64];
-    if (workers > 64) return 2;
+    static pid_t alive[4096];
+    if (workers > sizeof alive / sizeof *alive) return 2;
     for (ulong_t n = 0; n < workers; n++) alive[n] = born();
     announce();
     for (;;) {

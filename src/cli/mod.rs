@@ -59,8 +59,11 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// A console that hears Ctrl-C.
 fn listening(voice: Voice) -> Result<Console> {
-    let unheard = |error| Error::new(ErrorKind::Failed, "cannot listen to", "Ctrl-C", error);
     interrupt::watch().map(|interrupted| Console::new(voice, interrupted)).map_err(unheard)
+}
+
+fn unheard(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Failed, "cannot listen to", "Ctrl-C", error)
 }
 
 fn kernel_log(plan: &OomPlan, around: &Surroundings) -> u8 {
@@ -80,9 +83,10 @@ fn kernel_log(plan: &OomPlan, around: &Surroundings) -> u8 {
 }
 
 fn watching(plan: &watch::WatchPlan, around: &Surroundings) -> u8 {
-    let console = match listening(plan.voice) {
-        Ok(console) => console,
-        Err(error) => return refuse(&error, around),
+    let interrupted = if plan.is_on_screen() { interrupt::watch_on_screen() } else { interrupt::watch() };
+    let console = match interrupted {
+        Ok(interrupted) => Console::new(plan.voice, interrupted),
+        Err(error) => return refuse(&unheard(error), around),
     };
     let remark = |text: &str| console.note(text);
     let context = Context {

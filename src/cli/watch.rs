@@ -1,9 +1,9 @@
 //! `watch` and `report` on the command line: what was decided, and where lines go: to a live screen, as text, as JSON, into
 //! a page.
 
-use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -18,12 +18,15 @@ use crate::error::Result;
 use crate::jobs::watch::{Actions, Level, Watch};
 use crate::jobs::{self, Context};
 use crate::progress::Progress;
-use crate::report::watch::{Line, text};
+use crate::report::watch::{EventKind, Line, text};
 use crate::tui::{self, Screen};
 use crate::units::ByteCount;
 
 /// A sample a target is shown at least so often as text, in seconds.
 const SHOWN_EVERY: f64 = 10.0;
+
+/// Lines that wait for a slow reader of stdout: it must not hold up the watch.
+const WAITING: usize = 10_000;
 
 /// All that was decided about a watch or a record.
 #[derive(Clone, Debug)]
@@ -54,6 +57,13 @@ enum Show {
     Screen,
     Text,
     Json,
+}
+
+impl WatchPlan {
+    /// Whether the terminal becomes a screen.
+    pub fn is_on_screen(&self) -> bool {
+        self.show == Show::Screen
+    }
 }
 
 /// Decides about a watch.
@@ -184,20 +194,34 @@ impl Progress for Stoppable<'_> {
 
 type Source<'s> = dyn FnMut(&mut dyn FnMut(&Line) -> bool) -> Result<()> + 's;
 
-/// Lines as text or JSON on stdout.
+/// Lines as text or JSON on stdout, written by a thread of its own.
 fn written(plan: &WatchPlan, console: &Console, source: &mut Source<'_>) -> Result<()> {
-    let mut writer = Writer { plan, out: io::BufWriter::new(io::stdout().lock()), shown: Default::default() };
-    let failed: Cell<Option<io::Error>> = Cell::new(None);
-    let outcome = source(&mut |line| match writer.write(line) {
-        Ok(()) => true,
-        Err(error) => {
-            failed.set(Some(error));
-            false
-        }
+    let is_live = matches!(plan.what, What::Watch(_));
+    let (lines, taken) = sync_channel(WAITING);
+    let mut lost = 0u64;
+    let (outcome, wrote) = std::thread::scope(|scope| {
+        let writer = scope.spawn(move || {
+            let out = io::BufWriter::new(io::stdout().lock());
+            Writer { plan, out, shown: Default::default() }.write_all(&taken)
+        });
+        let outcome = source(&mut |line| match lines.try_send(line.clone()) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) if is_live => {
+                lost += 1;
+                true
+            }
+            Err(TrySendError::Full(line)) => lines.send(line).is_ok(),
+            Err(TrySendError::Disconnected(_)) => false,
+        });
+        drop(lines);
+        (outcome, writer.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread failed"))))
     });
     console.end();
-    match failed.into_inner() {
-        Some(error) if !is_closed(&error) => Err(unwritten(error)),
+    if lost > 0 {
+        console.note(&format!("{lost} lines were not written, since stdout was not read; a --record has them"));
+    }
+    match wrote {
+        Err(error) if !is_closed(&error) => Err(unwritten(error)),
         _ => outcome,
     }
 }
@@ -210,6 +234,16 @@ struct Writer<'p, W: Write> {
 }
 
 impl<W: Write> Writer<'_, W> {
+    /// Writes what comes until nobody can send any more; shown at once, in one piece where several wait.
+    fn write_all(&mut self, lines: &Receiver<Line>) -> io::Result<()> {
+        while let Ok(line) = lines.recv() {
+            self.write(&line)?;
+            lines.try_iter().take(WAITING).try_for_each(|line| self.write(&line))?;
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
     fn write(&mut self, line: &Line) -> io::Result<()> {
         if self.plan.show == Show::Json {
             serde_json::to_writer(&mut self.out, line)?;
@@ -220,10 +254,15 @@ impl<W: Write> Writer<'_, W> {
             self.out.write_all(text.as_bytes())?;
             self.out.write_all(b"\n")?;
         }
-        self.out.flush()
+        Ok(())
     }
 
     fn is_shown(&mut self, line: &Line) -> bool {
+        if let Line::Event(event) = line
+            && matches!(event.event, EventKind::Exited | EventKind::OomKilled)
+        {
+            self.shown.remove(&event.target);
+        }
         let Line::Sample(sample) = line else { return true };
         let last = self.shown.get(&sample.target).copied();
         let shown = self.plan.every_sample || last.is_none_or(|last| sample.at_seconds - last >= SHOWN_EVERY);

@@ -12,6 +12,9 @@ use crate::units::{ByteCount, Rate};
 /// Samples without which nothing is said.
 const FEWEST: usize = 4;
 
+/// Samples without which a shape that has ended is not told from one that goes on.
+const FEWEST_OF_A_SHAPE: usize = 8;
+
 /// What is known of a course beside itself.
 #[derive(Clone, Debug, Default)]
 pub struct Circumstances {
@@ -53,7 +56,9 @@ pub fn judge_course(outlook: &Outlook, around: &Circumstances) -> CourseVerdict 
         Shape::Step => 0.7,
         Shape::Steady | Shape::Slowing | Shape::Noisy => 0.0,
     };
-    if trend.samples < FEWEST || sure == 0.0 {
+    let ended = matches!(trend.shape, Shape::Sawtooth | Shape::Plateau | Shape::Step);
+    let fewest = if ended { FEWEST_OF_A_SHAPE } else { FEWEST };
+    if trend.samples < fewest || sure == 0.0 {
         return verdict(VerdictKind::Inconclusive, 0.0, undecided(outlook, around));
     }
     verdict(VerdictKind::Stable, sure * enough, stable(outlook))
@@ -160,6 +165,8 @@ mod tests {
         assert_eq!((still.kind, still.summary.as_str()), (VerdictKind::Stable, "does not grow, 5.0 MiB for 60 s"));
         let full = judge_course(&outlook(100, |at| at.min(30) << 20), &around);
         assert!(full.kind == VerdictKind::Stable && full.summary.contains("stays there"), "{full:?}");
+        let jump = judge_course(&outlook(5, |at| (1 + 100 * u64::from(at > 1)) << 20), &around);
+        assert_eq!(jump.kind, VerdictKind::Inconclusive, "{jump:?}");
         let young = judge_course(&outlook(1, |at| at << 20), &around);
         assert_eq!((young.kind, young.confidence), (VerdictKind::Inconclusive, 0.0));
         let heir = judge_course(&outlook(1, |at| at << 20), &Circumstances { predecessors: 3, ..around });

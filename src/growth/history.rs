@@ -125,7 +125,8 @@ impl History {
     pub fn pace(&self) -> Option<f64> {
         let latest: Vec<&Stretch> = self.levels.first()?.stretches.iter().rev().take(4).collect();
         let (last, first) = (latest.first()?, latest.last()?);
-        (last.at > first.at).then(|| (last.last - first.low) / (last.at - first.at))
+        // The last value is of now; a stretch bears the time of its least one.
+        (last.index > first.index).then(|| (last.last - first.low) / (self.latest - first.at).max(f64::MIN_POSITIVE))
     }
 
     /// Its course over the horizon that tells most: all of it, unless a later part grows as that cannot explain.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::cgroup::{Mount, Version};
+use super::opening::Target;
 use super::relatives::{all_pids, children_of, listed_children, stat_of};
 use super::resolve::{members, names_of};
 use super::roots::Roots;
@@ -32,7 +33,8 @@ impl Following {
     /// From a pid, a name, `children:PID` or `cgroup:PATH`. A name means all processes of that name.
     ///
     /// # Errors
-    /// `Usage` for a selector that makes no sense, `Gone` where the parent or the cgroup is not there.
+    /// `Usage` for a selector that makes no sense, `Gone` where the parent or the cgroup is not there; for a pid those of
+    /// `Target::open`.
     pub fn of(selector: &str) -> Result<Following> {
         let roots = Roots::real();
         let selector = selector.trim();
@@ -47,6 +49,8 @@ impl Following {
         } else if selector.is_empty() {
             return Err(wrong("it is empty"));
         } else if let Ok(pid) = selector.parse() {
+            // One of several that is not there would go unnoticed later.
+            Target::open(pid)?;
             Whom::One(pid)
         } else {
             Whom::Named { name: selector.to_owned(), known: HashMap::new(), round: 0 }
@@ -58,9 +62,11 @@ impl Following {
     pub fn pids(&mut self) -> Vec<i32> {
         let mut pids = match &mut self.whom {
             Whom::One(pid) => vec![*pid],
-            Whom::ChildrenOf { pid, .. } => {
+            // The number of a master that ended may be another's, whose children nobody asked for.
+            Whom::ChildrenOf { pid, start } if is_same(&self.roots, *pid, *start) => {
                 listed_children(&self.roots, *pid).unwrap_or_else(|| children_of(&self.roots, *pid))
             }
+            Whom::ChildrenOf { .. } => Vec::new(),
             Whom::InGroup(folder) => members(folder),
             Whom::Named { name, known, round } => named(&self.roots, name, known, round),
         };
@@ -76,9 +82,7 @@ impl Following {
     pub fn may_return(&self) -> bool {
         match &self.whom {
             Whom::One(_) => false,
-            Whom::ChildrenOf { pid, start } => {
-                stat_of(&self.roots, *pid).is_some_and(|stat| stat.start_ticks == *start && !stat.is_zombie())
-            }
+            Whom::ChildrenOf { pid, start } => is_same(&self.roots, *pid, *start),
             Whom::InGroup(folder) => folder.is_dir(),
             Whom::Named { .. } => true,
         }
@@ -88,6 +92,11 @@ impl Following {
     pub fn is_one(&self) -> bool {
         matches!(self.whom, Whom::One(_))
     }
+}
+
+/// Whether `pid` lives and is still the process that was started then, in ticks after boot.
+fn is_same(roots: &Roots, pid: i32, start: u64) -> bool {
+    stat_of(roots, pid).is_some_and(|stat| stat.start_ticks == start && !stat.is_zombie())
 }
 
 fn folder_of(roots: &Roots, path: &str) -> Option<PathBuf> {
@@ -131,12 +140,17 @@ mod tests {
         drop(child);
         assert!(!following.pids().contains(&pid) && !named.pids().contains(&pid));
         assert!(!Following::of("1").unwrap().may_return());
+        let reused = Whom::ChildrenOf { pid: own as i32, start: 1 };
+        let mut reused = Following { roots: Roots::real(), whom: reused };
+        let _child = WaitingChild::start();
+        assert!(reused.pids().is_empty() && !reused.may_return(), "another process of the master's number");
     }
 
     #[test]
     fn what_is_not_there_cannot_be_followed() {
         assert_eq!(Following::of("children:x").unwrap_err().kind(), ErrorKind::Usage);
         assert_eq!(Following::of("").unwrap_err().kind(), ErrorKind::Usage);
+        assert_eq!(Following::of("2147483647").unwrap_err().kind(), ErrorKind::Gone);
         assert_eq!(Following::of("children:2147483647").unwrap_err().kind(), ErrorKind::Gone);
         assert_eq!(Following::of("cgroup:/no/such/group").unwrap_err().kind(), ErrorKind::Gone);
     }

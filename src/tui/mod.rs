@@ -9,9 +9,10 @@ mod tests;
 
 use std::io::{self, Stdout};
 use std::panic;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, TrySendError, channel, sync_channel};
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use ratatui::Terminal;
@@ -27,8 +28,10 @@ use state::{Next, State};
 
 /// How often the screen is drawn at least, and a wish to stop is heard.
 const TICK: Duration = Duration::from_millis(200);
-/// Lines taken between two drawings.
-const AT_ONCE: usize = 100_000;
+/// Lines that wait for the screen. A terminal that hangs must neither hold up the watch nor fill our memory.
+const WAITING: usize = 10_000;
+/// A panic elsewhere is told after the terminal was given back, for which it waits no longer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the screen looks and ends.
 pub struct Screen<'s> {
@@ -54,20 +57,29 @@ pub type Source<'s> = dyn Fn(&AtomicBool, &Receiver<Wish>, &mut dyn FnMut(&Line)
 pub fn run(screen: &Screen<'_>, source: &Source<'_>) -> Result<()> {
     let stop = AtomicBool::new(false);
     let (wishes, wished) = channel();
-    let (lines, taken) = channel();
+    let (lines, taken) = sync_channel(WAITING);
     std::thread::scope(|scope| {
         let stop = &stop;
-        let watcher = scope.spawn(move || source(stop, &wished, &mut |line| lines.send(line.clone()).is_ok()));
+        let waits = screen.is_replay;
+        let watcher = scope.spawn(move || {
+            source(stop, &wished, &mut |line| match lines.try_send(line.clone()) {
+                Ok(()) => true,
+                // A record has time; of a watch the screen misses what it has no time for.
+                Err(TrySendError::Full(line)) => !waits || lines.send(line).is_ok(),
+                Err(TrySendError::Disconnected(_)) => false,
+            })
+        });
         let mut state = State::new(screen.is_replay);
         let is_dead_at_once = || {
             // A watch that cannot begin is told as an error, not on a screen.
-            let begun = std::time::Instant::now();
+            let begun = Instant::now();
             while !watcher.is_finished() && begun.elapsed() < TICK {
                 std::thread::sleep(Duration::from_millis(10));
             }
             watcher.is_finished() && !screen.is_replay
         };
-        let shown = if is_dead_at_once() { Ok(()) } else { show(screen, &mut state, &taken, &wishes) };
+        let is_over = || watcher.is_finished();
+        let shown = if is_dead_at_once() { Ok(()) } else { show(screen, &mut state, &taken, &wishes, &is_over) };
         stop.store(true, Ordering::Relaxed);
         drop(taken);
         let watched = watcher.join().unwrap_or_else(|_| Err(failure("the watching thread failed")));
@@ -84,12 +96,19 @@ fn show(
     state: &mut State,
     lines: &Receiver<Line>,
     wishes: &std::sync::mpsc::Sender<Wish>,
+    is_over: &dyn Fn() -> bool,
 ) -> io::Result<()> {
-    let _taken = Taken::take()?;
+    let terminal_taken = Taken::take()?;
     let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
     loop {
-        let mut news = lines.try_iter().take(AT_ONCE);
-        news.by_ref().for_each(|line| state.take(&line));
+        // Asked first: what is over has said all it has to say.
+        state.is_over = is_over();
+        lines.try_iter().take(WAITING).for_each(|line| state.take(&line));
+        // A watch that came to nothing, or broke, is told as an error.
+        let is_broken = terminal_taken.failed.load(Ordering::Relaxed);
+        if is_broken || state.is_over && state.board().rows().is_empty() {
+            return Ok(());
+        }
         draw(&mut terminal, state, screen)?;
         if (screen.interrupted)() {
             return Ok(());
@@ -113,16 +132,31 @@ fn draw(terminal: &mut Terminal<CrosstermBackend<Stdout>>, state: &mut State, sc
 }
 
 /// The terminal while it is ours. Dropped, or at a panic before anything is said, it is given back.
-struct Taken;
+struct Taken {
+    /// A thread panicked.
+    failed: Arc<AtomicBool>,
+    given_back: Arc<AtomicBool>,
+}
 
 impl Taken {
     fn take() -> io::Result<Taken> {
         enable_raw_mode()?;
-        let taken = Taken;
+        let taken = Taken { failed: Arc::default(), given_back: Arc::default() };
         execute!(io::stdout(), EnterAlternateScreen, cursor::Hide)?;
+        let (failed, given_back) = (Arc::clone(&taken.failed), Arc::clone(&taken.given_back));
+        let drawing = std::thread::current().id();
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            give_back();
+            failed.store(true, Ordering::Relaxed);
+            if std::thread::current().id() == drawing {
+                give_back();
+            } else {
+                // The screen is about to be drawn: what were said now would be painted over, or paint over it.
+                let begun = Instant::now();
+                while !given_back.load(Ordering::Relaxed) && begun.elapsed() < PATIENCE {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            }
             before(info);
         }));
         Ok(taken)
@@ -132,6 +166,7 @@ impl Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         give_back();
+        self.given_back.store(true, Ordering::Relaxed);
     }
 }
 

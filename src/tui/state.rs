@@ -54,6 +54,8 @@ pub(super) struct State {
     /// The last thing that was asked for.
     pub remark: String,
     is_replay: bool,
+    /// Whether nothing more will come.
+    pub is_over: bool,
 }
 
 impl State {
@@ -67,6 +69,7 @@ impl State {
             helps: false,
             remark: String::new(),
             is_replay,
+            is_over: false,
         }
     }
 
@@ -148,6 +151,10 @@ impl State {
     fn wish(&mut self, what: ByHand) -> Next {
         if self.is_replay {
             self.remark = "a record cannot be looked into".into();
+            return Next::Stay;
+        }
+        if self.is_over {
+            self.remark = "the watch is over".into();
             return Next::Stay;
         }
         let rows = self.rows();

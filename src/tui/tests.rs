@@ -84,3 +84,23 @@ fn keys_sort_choose_pause_ask_and_quit() {
     assert!(matches!(press(&mut state, KeyCode::Char('q')), Next::Quit));
     assert!(matches!(state.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Next::Quit));
 }
+
+#[test]
+fn a_small_screen_tells_workers_apart() {
+    let mut state = State::new(false);
+    for number in 1..=3 {
+        let target = format!("postgres background worker {number}");
+        state.take(&Line::Sample(Sample { target, pid: number, rss_bytes: ByteCount::mib(7), ..Sample::default() }));
+    }
+    for width in [60, 80, 95, 96, 120] {
+        let page = drawn(&mut state, width, 24);
+        for number in 1..=3 {
+            assert!(
+                page.lines()
+                    .any(|line| line.contains(&format!("worker {number}")) || line.contains(&format!("ker {number}"))),
+                "{page}"
+            );
+        }
+        assert!(width < 80 || page.contains("VERDICT") && page.contains("7.0 MiB"), "{page}");
+    }
+}

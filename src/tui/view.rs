@@ -9,11 +9,21 @@ use ratatui::widgets::{Axis, Block, Borders, Cell, Chart, Clear, Dataset, GraphT
 
 use super::Screen;
 use super::state::State;
-use crate::report::escape::terminal;
+use crate::report::escape::{shorten, terminal, width};
 use crate::report::watch::{self, EventKind, text};
 use crate::units::ByteCount;
 
 const SPARK: usize = 16;
+/// The columns behind the name: word, width, and the narrowest screen that has room for it.
+const COLUMNS: [(&str, u16, u16); 7] = [
+    ("PID", 7, 76),
+    ("RSS", 9, 0),
+    ("GROWTH", 12, 76),
+    ("", SPARK as u16, 96),
+    ("LIMIT", 5, 76),
+    ("LEFT", 11, 0),
+    ("VERDICT", 12, 0),
+];
 const HELP: [&str; 10] = [
     "↑ ↓ k j      choose a target       PgUp PgDn Home End",
     "s            sort: time to limit, growth, resident, name",
@@ -73,6 +83,9 @@ fn title(state: &State) -> Line<'static> {
     if state.is_paused() {
         spans.push(Span::styled("  PAUSED", Style::new().add_modifier(Modifier::REVERSED)));
     }
+    if state.is_over {
+        spans.push(Span::styled("  OVER", Style::new().add_modifier(Modifier::REVERSED)));
+    }
     Line::from(spans)
 }
 
@@ -93,25 +106,40 @@ fn table(frame: &mut Frame<'_>, area: Rect, state: &mut State, screen: &Screen<'
         let first = state.first_row.clamp((chosen + 1).saturating_sub(height.max(1)), chosen);
         let first = first.min(rows.len().saturating_sub(height));
         let shown = rows.iter().enumerate().skip(first).take(height);
-        (first, shown.map(|(index, row)| table_row(row, index == chosen, screen)).collect::<Vec<_>>())
+        let shown = shown.map(|(index, row)| table_row(row, index == chosen, screen, area.width));
+        (first, shown.collect::<Vec<_>>())
     };
     state.first_row = first;
-    let header = Row::new(["TARGET", "PID", "RSS", "GROWTH", "", "LIMIT", "LEFT", "VERDICT"]).style(dim());
-    let widths = [
-        Constraint::Min(12),
-        Constraint::Length(8),
-        Constraint::Length(10),
-        Constraint::Length(13),
-        Constraint::Length(SPARK as u16),
-        Constraint::Length(5),
-        Constraint::Length(13),
-        Constraint::Length(13),
-    ];
+    let words = std::iter::once("TARGET").chain(columns(area.width).map(|(word, ..)| word));
+    let widths = columns(area.width).map(|(_, width, _)| width);
+    let widths = std::iter::once(name_width(area.width)).chain(widths).map(Constraint::Length);
+    let header = Row::new(words).style(dim());
     frame.render_widget(Table::new(rows, widths).header(header).column_spacing(1), area);
 }
 
-fn table_row(row: &watch::Row, is_chosen: bool, screen: &Screen<'_>) -> Row<'static> {
-    let curve: Vec<f64> = row.curve.curve().iter().map(|(_, size)| size.0 as f64).collect();
+/// The columns that a screen of `width` shows.
+fn columns(width: u16) -> impl Iterator<Item = (&'static str, u16, u16)> {
+    COLUMNS.into_iter().filter(move |(.., narrowest)| width >= *narrowest)
+}
+
+/// What is left for names.
+fn name_width(width: u16) -> u16 {
+    width.saturating_sub(columns(width).map(|(_, width, _)| width + 1).sum()).max(8)
+}
+
+/// `name` in at most `columns`, its end kept: there is what tells one worker from another.
+fn shortened(name: &str, columns: usize) -> String {
+    if width(name) <= columns {
+        return name.to_owned();
+    }
+    let mut end = name;
+    while width(end) > columns / 2 {
+        end = end.chars().next().map_or("", |first| &end[first.len_utf8()..]);
+    }
+    format!("{}{end}", shorten(name, columns.saturating_sub(width(end)), "~"))
+}
+
+fn table_row(row: &watch::Row, is_chosen: bool, screen: &Screen<'_>, width: u16) -> Row<'static> {
     let kind = match (&row.verdict, row.is_alive) {
         (_, false) if row.oom_kills > 0 => "oom-killed".to_owned(),
         (_, false) => "ended".to_owned(),
@@ -120,8 +148,8 @@ fn table_row(row: &watch::Row, is_chosen: bool, screen: &Screen<'_>) -> Row<'sta
     };
     let share = row.share_of_limit().map_or_else(|| "-".into(), |share| format!("{:.0}%", share * 100.0));
     let growth = if row.is_alive { text::pace(row.growth()) } else { "-".into() };
-    let cells = [
-        Cell::from(terminal(&row.target).into_owned()),
+    let curve: Vec<f64> = row.curve.curve().iter().map(|(_, size)| size.0 as f64).collect();
+    let all = [
         Cell::from(row.sample.pid.to_string()),
         Cell::from(row.sample.rss_bytes.to_string()),
         Cell::from(growth),
@@ -130,6 +158,9 @@ fn table_row(row: &watch::Row, is_chosen: bool, screen: &Screen<'_>) -> Row<'sta
         Cell::from(text::left(row.seconds_to_limit())),
         Cell::from(kind.clone()).style(colored(&kind, screen)),
     ];
+    let shown = all.into_iter().zip(COLUMNS).filter(|(_, (.., narrowest))| width >= *narrowest);
+    let name = shortened(&terminal(&row.target), usize::from(name_width(width)));
+    let cells: Vec<Cell<'_>> = std::iter::once(Cell::from(name)).chain(shown.map(|(cell, _)| cell)).collect();
     let style = match (is_chosen, row.is_alive) {
         (true, _) => Style::new().add_modifier(Modifier::REVERSED),
         (false, false) => dim(),
@@ -148,7 +179,8 @@ fn chosen(frame: &mut Frame<'_>, area: Rect, state: &State, screen: &Screen<'_>)
     let block = Block::new().borders(Borders::TOP).title(title);
     let inside = block.inner(area);
     frame.render_widget(block, area);
-    let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(inside);
+    let [left, right] =
+        Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).spacing(1).areas(inside);
     curve(frame, left, row, screen);
     frame.render_widget(Paragraph::new(details(row, state, screen)).wrap(Wrap { trim: false }), right);
 }

@@ -19,4 +19,5 @@ mod snapshots;
 mod trace;
 mod traps;
 mod watch;
+mod watch_faults;
 mod watch_screen;

@@ -45,12 +45,12 @@ impl Terminal {
         assert!(shown, "no “{text}” on:\n{page}");
     }
 
-    /// Asks the shell's child to end.
-    fn end_child(&self) {
+    /// Has the shell's child ended by `signal`.
+    fn end_child(&self, signal: Signal) {
         let shell = self.tmux(&["display-message", "-p", "#{pane_pid}"]).trim().to_owned();
         let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
         let pid = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("a child of the shell");
-        kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
     }
 
     /// Whether the shell is back, with echo and line editing, and nothing of the screen is left.
@@ -114,9 +114,11 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     terminal.shows("VERDICT");
     terminal.keys(&["C-c"]);
     terminal.is_as_it_was();
-    terminal.keys(&["clear", "Enter"]);
-    terminal.keys(&[&command, "Enter"]);
-    terminal.shows("VERDICT");
-    terminal.end_child();
-    terminal.is_as_it_was();
+    for signal in [Signal::SIGTERM, Signal::SIGQUIT] {
+        terminal.keys(&["clear", "Enter"]);
+        terminal.keys(&[&command, "Enter"]);
+        terminal.shows("VERDICT");
+        terminal.end_child(signal);
+        terminal.is_as_it_was();
+    }
 }

@@ -2,18 +2,19 @@
 //! on a thread of its own, one order after the other, and keeps within what it may fill of the disk.
 
 use std::collections::VecDeque;
-use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::jobs::writing::write_whole;
 use crate::jobs::{Context, MethodChoice, Scan, Selector, Subject, inspect};
 use crate::memory::{DumpOptions, dump};
-use crate::progress::{Progress, Silent};
+use crate::progress::Progress;
 use crate::report::watch::{Sample, Verdict};
 use crate::report::{self, Document};
 use crate::target::Target;
@@ -44,10 +45,11 @@ const SHORTEST: Duration = Duration::from_millis(200);
 const PART_OF_TIME_LEFT: f64 = 0.2;
 /// Groups in a report made in a hurry.
 const GROUPS: usize = 50;
-/// With less time left than this the bytes are secured first, and looked into where they were put.
-const HURRY: Duration = Duration::from_secs(10);
-/// A command of the user's may take so long.
-const COMMAND_TIME: Duration = Duration::from_secs(60);
+/// With less time left than this there is one pass over the bytes and no long look: on a machine that is short of processors
+/// too a look takes many times its window.
+const HURRY: Duration = Duration::from_secs(30);
+/// Commands of the user's that run at once.
+const COMMANDS: usize = 8;
 
 /// What to secure.
 #[derive(Clone, Debug)]
@@ -86,30 +88,87 @@ pub struct Outcome {
     pub took: Duration,
     /// What went wrong, a line each.
     pub failures: Vec<String>,
+    /// Whether the next order is taken; a command of the user's may tell later how it ended.
+    pub is_secured: bool,
 }
 
-/// Carries out orders until nobody can give one any more.
+/// Bytes that were secured in a hurry and are yet to be looked into.
+struct Dumped {
+    order: Order,
+    base: PathBuf,
+    paths: Vec<PathBuf>,
+    began: Instant,
+    failures: Vec<String>,
+}
+
+/// Carries out orders until nobody can give one any more. What needs the process comes first: commands run beside, so that
+/// one that hangs delays nobody, and so does the look into bytes that are in a file. All are waited for at the end.
 pub fn work(orders: &Receiver<Order>, outcomes: &Sender<Outcome>, actions: &Actions, context: &Context) {
-    let mut kept = Kept::default();
     let quiet = Quiet { outer: context.progress };
-    let context = Context { progress: &quiet, remark: &|_| (), ..*context };
-    while let Ok(order) = orders.recv() {
-        if context.progress.interrupted() {
-            return;
+    let context = &Context { progress: &quiet, remark: &|_| (), ..*context };
+    let (kept, running) = (&Mutex::new(Kept::default()), &AtomicUsize::new(0));
+    let (dumped, taken) = channel::<Dumped>();
+    std::thread::scope(|scope| {
+        // Dropped at the end of the orders: then nothing more comes to be looked into.
+        let dumped = dumped;
+        let tell = move |told: Dumped| {
+            let Dumped { order, paths, began, mut failures, .. } = told;
+            let command = actions.exec.as_ref().filter(|_| order.by_hand.is_none());
+            let starts = command.is_some() && running.load(Ordering::Relaxed) < COMMANDS;
+            if command.is_some() && !starts {
+                failures.push(format!("--exec is not run: {COMMANDS} of it run already"));
+            }
+            let secured = Outcome { order, paths, took: began.elapsed(), failures, is_secured: true };
+            if let Some(command) = command.filter(|_| starts) {
+                let (order, paths) = (secured.order.clone(), secured.paths.clone());
+                running.fetch_add(1, Ordering::Relaxed);
+                scope.spawn(move || {
+                    let ended = command::run(command, &order, &paths, context.progress);
+                    running.fetch_sub(1, Ordering::Relaxed);
+                    if let Err(error) = ended {
+                        let (took, failures) = (began.elapsed(), vec![error.to_string()]);
+                        let _ = outcomes.send(Outcome { order, paths: Vec::new(), took, failures, is_secured: false });
+                    }
+                });
+            }
+            // Nobody hears any more where the watch is over.
+            let _ = outcomes.send(secured);
+        };
+        scope.spawn(move || {
+            for mut dumped in taken {
+                look_later(&mut dumped, kept, actions, context);
+                tell(dumped);
+            }
+        });
+        while let Ok(order) = orders.recv() {
+            if context.progress.interrupted() {
+                return;
+            }
+            let base = actions.folder.join(name(&order.sample));
+            let mut made = Dumped { order, base, paths: Vec::new(), began: Instant::now(), failures: Vec::new() };
+            let is_whole = secure(&mut made, actions, kept, context);
+            held(kept).add(made.paths.clone(), actions);
+            if is_whole {
+                tell(made);
+            } else {
+                let _ = dumped.send(made);
+            }
         }
-        let began = Instant::now();
-        let mut failures = Vec::new();
-        let paths = secure(&order, actions, &context, &mut failures);
-        kept.add(paths.clone(), actions);
-        if let (Some(command), None) = (&actions.exec, order.by_hand)
-            && let Err(error) = run_command(command, &order, &paths)
-        {
-            failures.push(error.to_string());
-        }
-        if outcomes.send(Outcome { order, paths, took: began.elapsed(), failures }).is_err() {
-            return;
-        }
+    });
+}
+
+/// Looks into bytes that are in a file. They may have had to go meanwhile; a report without them is worth keeping.
+fn look_later(dumped: &mut Dumped, kept: &Mutex<Kept>, actions: &Actions, context: &Context) {
+    let Dumped { order, base, paths, failures, .. } = dumped;
+    let report = scan(order, paths.first().map(PathBuf::as_path), base, actions, context);
+    let first = paths.first().cloned();
+    if let Some(report) = keep(report.map(|path| vec![path]), paths, failures) {
+        held(kept).join(first.as_deref(), report, actions);
     }
+}
+
+fn held(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says nothing of stages, and hears the wish to stop.
@@ -126,38 +185,41 @@ impl Progress for Quiet<'_> {
     }
 }
 
-fn secure(order: &Order, actions: &Actions, context: &Context, failures: &mut Vec<String>) -> Vec<PathBuf> {
+/// Secures what needs the process. False where bytes are left to be looked into.
+fn secure(made: &mut Dumped, actions: &Actions, kept: &Mutex<Kept>, context: &Context) -> bool {
+    let Dumped { order, base, paths, failures, .. } = made;
     let dumps = if order.by_hand.is_some() { order.by_hand == Some(ByHand::Dump) } else { actions.dump };
     if !actions.inspect && order.by_hand.is_none() {
-        return Vec::new();
+        return true;
     }
-    let base = actions.folder.join(name(&order.sample));
     let target = match Target::open(order.sample.pid) {
         Ok(target) if target.identity().start_time == order.started => target,
         Ok(_) => {
             failures.push(format!("pid {} is another process by now", order.sample.pid));
-            return Vec::new();
+            return true;
         }
         Err(error) => {
             failures.push(error.to_string());
-            return Vec::new();
+            return true;
         }
     };
-    let mut paths = Vec::new();
+    // Bytes first: those that are in a file can be looked into when the process is gone.
+    let dump = dumps.then(|| dump_suspect(&target, base, actions, kept, context));
+    let is_dumped = dump.and_then(|dump| keep(dump, paths, failures)).is_some();
     let hurries = order.left.is_some_and(|left| left < HURRY);
-    if hurries {
-        // Bytes that are in a file can be looked into when the process is gone.
-        let dumped = if dumps { keep(dump_suspect(&target, &base, actions), &mut paths, failures) } else { None };
-        let report = scan(order, dumped.as_deref(), &base, actions, context).map(|path| vec![path]);
-        keep(report, &mut paths, failures);
-    } else {
-        let report = look_into(&target, order, &base, actions, context).map(|path| vec![path]);
-        keep(report, &mut paths, failures);
-        if dumps {
-            keep(dump_suspect(&target, &base, actions), &mut paths, failures);
+    match (hurries, is_dumped) {
+        (true, true) => return false,
+        (true, false) => {
+            let report = scan(order, None, base, actions, context).map(|path| vec![path]);
+            keep(report, paths, failures);
         }
+        (false, _) => match look_into(&target, order, base, actions, context) {
+            Ok(report) => paths.push(report),
+            Err(_) if is_dumped => return false,
+            Err(error) => failures.push(error.to_string()),
+        },
     }
-    paths
+    true
 }
 
 /// Takes note of files or of why there are none; the first file.
@@ -213,7 +275,13 @@ fn write_report(mut document: Document, base: &Path, actions: &Actions) -> Resul
 }
 
 /// The bytes of the largest private mapping: what has leaked for long is what is large.
-fn dump_suspect(target: &Target, base: &Path, actions: &Actions) -> Result<Vec<PathBuf>> {
+fn dump_suspect(
+    target: &Target,
+    base: &Path,
+    actions: &Actions,
+    kept: &Mutex<Kept>,
+    context: &Context,
+) -> Result<Vec<PathBuf>> {
     let look = target.look(Duration::ZERO)?;
     let choice = crate::growth::choose(&look.map.regions, &[]);
     let region = choice.and_then(|choice| look.map.regions.get(choice.region));
@@ -225,9 +293,10 @@ fn dump_suspect(target: &Target, base: &Path, actions: &Actions) -> Result<Vec<P
         let reason = format!("{} are more than --max-disk {}", span.size(), actions.max_disk);
         return Err(Error::new(ErrorKind::Failed, "cannot dump", target.subject(), reason));
     }
+    held(kept).make_room(span.size(), actions);
     // With force it is written aside and renamed when it is whole; its name is new.
     let options = DumpOptions { force: true, ..DumpOptions::default() };
-    let dumped = dump(target, span, &base.with_extension("raw"), &options, &Silent)?;
+    let dumped = dump(target, span, &base.with_extension("raw"), &options, context.progress)?;
     Ok(vec![dumped.path, dumped.manifest_path])
 }
 
@@ -237,48 +306,6 @@ fn name(sample: &Sample) -> String {
     let role: String = sample.target.chars().take(48).map(mild).collect();
     let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
     format!("leakscope-{role}-{}-{now}", sample.pid)
-}
-
-fn run_command(command: &str, order: &Order, paths: &[PathBuf]) -> Result<()> {
-    let failed = |reason: &dyn std::fmt::Display| Error::new(ErrorKind::Failed, "--exec", command, reason);
-    let list = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(":");
-    let seconds = order.left.map(|left| format!("{:.1}", left.as_secs_f64())).unwrap_or_default();
-    let verdict = order.verdict.as_ref().map(|verdict| verdict.kind.clone()).unwrap_or_default();
-    let facts = serde_json::json!({
-        "schema_version": 1, "command": "watch", "reason": order.reason, "sample": order.sample,
-        "verdict": order.verdict, "seconds_to_limit": order.left.map(|left| left.as_secs_f64()), "paths": paths,
-    });
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .env("LEAKSCOPE_TARGET", order.sample.target.replace('\0', " "))
-        .env("LEAKSCOPE_PID", order.sample.pid.to_string())
-        .env("LEAKSCOPE_RSS_BYTES", order.sample.rss_bytes.0.to_string())
-        .env("LEAKSCOPE_REASON", &order.reason)
-        .env("LEAKSCOPE_VERDICT", verdict)
-        .env("LEAKSCOPE_SECONDS_TO_LIMIT", seconds)
-        .env("LEAKSCOPE_PATHS", list)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| failed(&error))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A command that does not read it is no failure; it fits into a pipe.
-        let _ = writeln!(stdin, "{facts}");
-    }
-    let until = Instant::now() + COMMAND_TIME;
-    loop {
-        match child.try_wait().map_err(|error| failed(&error))? {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => return Err(failed(&status)),
-            None if Instant::now() > until => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(failed(&format!("it took longer than {COMMAND_TIME:?} and was ended")));
-            }
-            None => std::thread::sleep(Duration::from_millis(20)),
-        }
-    }
 }
 
 /// The sets of evidence that this watch made and that are still there.
@@ -295,10 +322,29 @@ impl Kept {
         }
         self.sets.push_back(paths);
         while self.sets.len() > 1 && (self.sets.len() > actions.keep || self.size() > actions.max_disk) {
-            for path in self.sets.pop_front().unwrap_or_default() {
-                // What somebody removed already is gone.
-                let _ = std::fs::remove_file(path);
-            }
+            self.remove_oldest();
+        }
+    }
+
+    /// Adds a report to the set that begins with `first`; a set of its own where that is gone.
+    fn join(&mut self, first: Option<&Path>, report: PathBuf, actions: &Actions) {
+        match self.sets.iter_mut().find(|set| set.first().map(PathBuf::as_path) == first) {
+            Some(set) => set.push(report),
+            None => self.add(vec![report], actions),
+        }
+    }
+
+    /// Removes the oldest sets until `wanted` more fit into what may be filled.
+    fn make_room(&mut self, wanted: ByteCount, actions: &Actions) {
+        while !self.sets.is_empty() && self.size() + wanted > actions.max_disk {
+            self.remove_oldest();
+        }
+    }
+
+    fn remove_oldest(&mut self) {
+        for path in self.sets.pop_front().unwrap_or_default() {
+            // What somebody removed already is gone.
+            let _ = std::fs::remove_file(path);
         }
     }
 

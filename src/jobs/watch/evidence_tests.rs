@@ -62,16 +62,55 @@ fn the_oldest_sets_go_first_and_the_newest_stays() {
 }
 
 #[test]
-fn a_command_has_the_facts() {
+fn room_is_made_before_it_is_filled() {
     let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("out");
-    let command = format!("{{ echo \"$LEAKSCOPE_PID $LEAKSCOPE_REASON $LEAKSCOPE_PATHS\"; cat; }} > {}", out.display());
-    run_command(&command, &order(), &[PathBuf::from("/a"), PathBuf::from("/b")]).unwrap();
-    let text = std::fs::read_to_string(&out).unwrap();
-    let (first, facts) = text.split_once('\n').unwrap();
-    assert_eq!(first, "7 70 % of the limit /a:/b");
-    let facts: serde_json::Value = serde_json::from_str(facts).unwrap();
-    assert_eq!((&facts["sample"]["pid"], &facts["seconds_to_limit"]), (&7.into(), &3.0.into()));
-    let error = run_command("exit 3", &order(), &[]).unwrap_err().to_string();
-    assert!(error.contains("exit status: 3"), "{error}");
+    let mut kept = Kept::default();
+    for index in 0..3 {
+        let path = folder.path().join(index.to_string());
+        std::fs::write(&path, vec![1; 8192]).unwrap();
+        kept.add(vec![path], &actions(folder.path(), 9, 1 << 20));
+    }
+    kept.make_room(ByteCount((1 << 20) - 8192), &actions(folder.path(), 9, 1 << 20));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    kept.make_room(ByteCount(u64::MAX), &actions(folder.path(), 9, 1 << 20));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_command_that_hangs_delays_no_evidence() {
+    struct Until(Instant);
+    impl Progress for Until {
+        fn begin(&self, _stage: &str, _total: Option<ByteCount>) {}
+        fn advance(&self, _bytes: ByteCount) {}
+        fn end(&self) {}
+        fn interrupted(&self) -> bool {
+            Instant::now() > self.0
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut actions = actions(folder.path(), 3, 1 << 30);
+    (actions.inspect, actions.exec) = (false, Some("sleep 1000".into()));
+    let began = Instant::now();
+    let progress = Until(began + Duration::from_secs(1));
+    let context = Context {
+        progress: &progress,
+        remark: &|_| (),
+        max_memory: ByteCount::mib(64),
+        max_memory_is_hard: false,
+        redact: false,
+    };
+    let (orders, taken) = std::sync::mpsc::channel();
+    let (done, outcomes) = std::sync::mpsc::channel();
+    (0..COMMANDS + 2).for_each(|_| orders.send(order()).unwrap());
+    drop(orders);
+    work(&taken, &done, &actions, &context);
+    drop(done);
+    assert!(began.elapsed() < Duration::from_secs(10));
+    let outcomes: Vec<Outcome> = outcomes.iter().collect();
+    let secured = outcomes.iter().filter(|outcome| outcome.is_secured);
+    assert!(secured.clone().all(|outcome| outcome.took < Duration::from_millis(900)));
+    assert_eq!(secured.clone().count(), COMMANDS + 2);
+    let refused = secured.filter(|outcome| outcome.failures.iter().any(|text| text.contains("run already"))).count();
+    assert_eq!(refused, 2);
+    assert_eq!(outcomes.iter().filter(|outcome| !outcome.is_secured).count(), COMMANDS);
 }

@@ -13,14 +13,16 @@ use crate::units::{ByteCount, Rate};
 /// Of fewer samples nothing is said, except that processes before this one grew.
 const FEWEST: usize = 4;
 /// A target is judged anew after this part of its age, and at least as often as `RARELY`.
-const AGAIN_AFTER: f64 = 0.02;
+const AGAIN_AFTER: f64 = 0.04;
 const RARELY: f64 = 60.0;
 /// A target that would be at its limit within this time is judged at every sample.
 const SOON: f64 = 120.0;
-/// A verdict is said again where its rate or its end moved by this part.
+/// A verdict is said again where its rate moved by this part.
 const NEWS: f64 = 0.25;
+/// Or its end by this part of what is left: a screen and a scraper count down from what was last said.
+const NEWS_OF_END: f64 = 0.04;
 /// Nor does the end count as moved by less than this part of so many seconds.
-const NEWS_OF_TIME: f64 = 20.0;
+const NEWS_OF_TIME: f64 = 10.0;
 /// Nor is one withdrawn before its opposite was thought for so long: seconds.
 const STANDS_FOR: f64 = 5.0;
 
@@ -225,7 +227,7 @@ fn is_news(said: &Verdict, verdict: &Verdict) -> bool {
     let rate = |verdict: &Verdict| verdict.bytes_per_second.map_or(0.0, |rate| rate.0);
     let passed = verdict.at_seconds - said.at_seconds;
     let ends = match (said.seconds_to_limit, verdict.seconds_to_limit) {
-        (Some(before), Some(now)) => (now - (before - passed)).abs() > NEWS * now.max(NEWS_OF_TIME),
+        (Some(before), Some(now)) => (now - (before - passed)).abs() > NEWS_OF_END * now.max(NEWS_OF_TIME),
         (before, now) => before.is_some() != now.is_some(),
     };
     moved(rate(said), rate(verdict)) || ends

@@ -76,3 +76,16 @@ fn a_cache_that_filled_is_acquitted() {
     }
     assert_eq!(judge.said("c").unwrap().kind, "stable");
 }
+
+#[test]
+fn a_pause_and_a_clock_that_goes_back_change_nothing() {
+    let mut judge = Judge::new(Duration::from_secs(1));
+    let mut said = Vec::new();
+    // A machine that slept for an hour, then a clock that somebody set.
+    let times = (0..60).chain(3660..3720).chain(100..160);
+    for (index, at) in times.enumerate() {
+        let held = 50 << 20 | ((index as u64 * 7919) % 16) << 12;
+        said.extend(judge.take(&sample("w", 7, at, held)));
+    }
+    assert!(said.iter().all(|verdict| verdict.kind == "stable"), "{said:#?}");
+}

@@ -1,6 +1,7 @@
 //! `watch`: follows processes for as long as one likes, judges their growth, notices their ends, secures evidence before a
 //! limit is hit. Hands out lines; a record of them can be judged again.
 
+mod command;
 mod evidence;
 mod judge;
 mod kernel;

@@ -29,6 +29,8 @@ const REGIONS: usize = 5;
 /// A process that is watched.
 pub struct Process {
     pub target: Target,
+    /// When the watch took it in.
+    pub taken_in: Instant,
     /// What its role is one of, such as `nginx worker`.
     pub kind: String,
     /// Its role, unique in this watch.
@@ -57,6 +59,7 @@ impl Process {
         let (glance, standing) = (target.glance()?, target.standing()?);
         let mut process = Process {
             target,
+            taken_in: Instant::now(),
             kind,
             role,
             glance,

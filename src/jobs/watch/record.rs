@@ -1,7 +1,7 @@
 //! The record of a watch: lines that are appended whole, so that a crash at any byte costs the last line at most. Reads
 //! them back, passing over what is no line.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,10 @@ impl Record {
         if !metadata.is_file() {
             return Err(refusal(path, "it is not a regular file"));
         }
+        // Two watches would take back one another's lines; where the file system knows no locks, nobody can tell.
+        if let Err(TryLockError::WouldBlock) = file.try_lock() {
+            return Err(refusal(path, "another watch records into it"));
+        }
         if metadata.len() > 0 {
             let mut beginning = vec![0; BEGINNING.len()];
             let is_record = file.read_exact(&mut beginning).is_ok() && beginning == BEGINNING;
@@ -63,7 +67,9 @@ impl Record {
         let mut text = serde_json::to_vec(line).map_err(|error| failure(&self.path, &error.into()))?;
         text.push(b'\n');
         if let Err(error) = self.file.write_all(&text) {
-            let _ = self.file.set_len(self.end);
+            // Of a file that somebody emptied meanwhile nothing is to be taken back.
+            let is_longer = self.file.metadata().is_ok_and(|metadata| metadata.len() > self.end);
+            let _ = is_longer.then(|| self.file.set_len(self.end));
             return Err(failure(&self.path, &error));
         }
         self.end += text.len() as u64;
@@ -150,6 +156,8 @@ mod tests {
         let mut record = Record::append(&path).unwrap();
         let written = lines(4);
         written.iter().for_each(|line| record.write(line).unwrap());
+        assert!(Record::append(&path).unwrap_err().to_string().contains("another watch"));
+        drop(record);
         let bytes = std::fs::read(&path).unwrap();
         let first = bytes.iter().position(|byte| *byte == b'\n').unwrap();
         for cut in first + 1..=bytes.len() {

@@ -41,9 +41,13 @@ impl Roster {
             self.holders.insert(role.clone(), pid);
             return Given { role, before: Some(before) };
         }
-        let role = self.number(kind);
-        self.holders.insert(role.clone(), pid);
-        Given { role, before: None }
+        match self.number(kind) {
+            Some(role) => {
+                self.holders.insert(role.clone(), pid);
+                Given { role, before: None }
+            }
+            None => self.name(self.free(OTHERS), pid),
+        }
     }
 
     /// Gives `pid` a role that nobody takes over.
@@ -69,22 +73,29 @@ impl Roster {
     }
 
     /// The holder of `role` goes on only to finish its work: it gets a role of its own that ends with it, and the one it
-    /// had waits for an heir.
-    pub fn retire(&mut self, kind: &str, role: &str) -> Option<String> {
+    /// had waits for an heir. That role, and the one that nobody will have again, where there is one.
+    pub fn retire(&mut self, kind: &str, role: &str) -> Option<(String, Option<String>)> {
         let pid = *self.holders.get(role)?;
-        self.leave(kind, role);
-        let old = self.number(&format!("{kind} (draining)"));
-        self.holders.insert(old.clone(), pid);
-        self.passing.insert(old.clone());
-        Some(old)
+        let forgotten = self.leave(kind, role);
+        let old = self.free(&format!("{kind} (draining)"));
+        Some((self.name(old, pid).role, forgotten))
     }
 
-    fn number(&mut self, kind: &str) -> String {
-        let is_new = !self.numbers.contains_key(kind);
-        let kind = if is_new && self.numbers.len() >= KINDS { OTHERS } else { kind };
+    /// The next role of `kind`; None of a kind too many.
+    fn number(&mut self, kind: &str) -> Option<String> {
+        if !self.numbers.contains_key(kind) && self.numbers.len() >= KINDS {
+            return None;
+        }
         let number = self.numbers.entry(kind.to_owned()).or_insert(0);
         *number += 1;
-        format!("{kind} {number}")
+        Some(format!("{kind} {number}"))
+    }
+
+    /// The first role of `kind` that nobody has. Roles that end with their holder are named again: names are labels of
+    /// metrics and must not become more with every reload.
+    fn free(&self, kind: &str) -> String {
+        let names = (1u64..).map(|number| format!("{kind} {number}"));
+        names.into_iter().find(|role| !self.holders.contains_key(role)).unwrap_or_else(|| kind.to_owned())
     }
 }
 
@@ -109,10 +120,13 @@ mod tests {
     fn a_reload_hands_roles_on_while_the_old_drain() {
         let mut roster = Roster::default();
         roster.give("w", 10);
-        let old = roster.retire("w", "w 1").unwrap();
+        let (old, forgotten) = roster.retire("w", "w 1").unwrap();
+        assert_eq!(forgotten, None);
         assert_eq!(old, "w (draining) 1");
         assert_eq!(roster.give("w", 20), Given { role: "w 1".into(), before: Some(10) });
-        assert_eq!(roster.leave("w", &old), Some(old));
+        assert_eq!(roster.leave("w", &old), Some(old.clone()));
+        assert_eq!(roster.retire("w", "w 1").unwrap().0, old, "named again");
+        roster.give("w", 30);
         assert_eq!(roster.give("w", 21).role, "w 2");
         assert_eq!(roster.retire("w", "nobody"), None);
     }
@@ -124,6 +138,7 @@ mod tests {
             let role = roster.give(&format!("kind {pid}"), pid).role;
             let forgotten = roster.leave(&format!("kind {pid}"), &role);
             assert_eq!(forgotten.is_some(), pid >= VACANT as i32);
+            assert!(pid < KINDS as i32 || role == "(other) 1", "{role}");
         }
         assert!(roster.vacant.len() == VACANT && roster.numbers.len() <= KINDS + 1);
     }

@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::report::watch::Verdict;
 use crate::units::ByteCount;
 
+/// Beyond so many roles and levels those that have cooled down are forgotten.
+const REMEMBERED: usize = 4096;
+
 /// A level at which something is done.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Level {
@@ -89,15 +92,20 @@ impl Triggers {
         let fired = self.fired.entry(pid).or_default();
         let mut reached = Vec::new();
         for (index, level) in self.levels.iter().enumerate() {
-            if fired.contains(&index) || !level.is_reached(standing) {
+            // While a role cools down its level stays armed: its holder may still be above it afterwards.
+            let cools = |last: &f64| at - last < self.cool_down.as_secs_f64();
+            if fired.contains(&index)
+                || !level.is_reached(standing)
+                || self.last.get(&(role.to_owned(), index)).is_some_and(cools)
+            {
                 continue;
             }
             fired.push(index);
-            let last = self.last.insert((role.to_owned(), index), at);
-            match last.filter(|last| at - last < self.cool_down.as_secs_f64()) {
-                Some(last) => drop(self.last.insert((role.to_owned(), index), last)),
-                None => reached.push(*level),
-            }
+            self.last.insert((role.to_owned(), index), at);
+            reached.push(*level);
+        }
+        if self.last.len() > REMEMBERED {
+            self.last.retain(|_, last| at - *last < self.cool_down.as_secs_f64());
         }
         reached
     }
@@ -132,8 +140,19 @@ mod tests {
         triggers.forget(1);
         assert_eq!(triggers.reached("w", 2, 30.0, &used(0.95)), [], "still cooling down");
         assert_eq!(triggers.reached("v", 3, 30.0, &used(0.75)), [Level::Share(0.7)], "another role");
+        assert_eq!(triggers.reached("w", 2, 62.0, &used(0.95)), [Level::Share(0.7)], "cooled down, and still above it");
         triggers.forget(2);
-        assert_eq!(triggers.reached("w", 4, 64.0, &used(0.95)).len(), 2);
+        assert_eq!(triggers.reached("w", 4, 64.0, &used(0.95)), [Level::Share(0.9)]);
+    }
+
+    #[test]
+    fn roles_that_cooled_down_are_forgotten() {
+        let mut triggers = Triggers::new(vec![Level::Share(0.5)], Duration::from_secs(10));
+        for pid in 0..20_000 {
+            assert_eq!(triggers.reached(&format!("w {pid}"), pid, f64::from(pid), &used(0.7)).len(), 1);
+            triggers.forget(pid);
+        }
+        assert!(triggers.last.len() <= REMEMBERED && triggers.fired.is_empty());
     }
 
     #[test]

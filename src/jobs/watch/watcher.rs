@@ -1,6 +1,6 @@
 //! The round of a watch: who is there, what they hold, who ended and how, what is thought and done about it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,7 +53,8 @@ pub fn run(request: &Watch, context: &Context, wishes: Option<&Receiver<Wish>>, 
     let (done, outcomes) = channel();
     std::thread::scope(|scope| {
         scope.spawn(move || work(&taken, &done, &request.actions, context));
-        let out = Out { began: Instant::now(), record, board: door.is_some().then_some(board), each, wanted: true };
+        let board = door.is_some().then_some(board);
+        let out = Out { began: Instant::now(), record, unrecorded: 0, board, each, wanted: true };
         let mut watcher = Watcher::new(request, context, followings, out, orders);
         let watched = watcher.watch(wishes, &outcomes);
         // Evidence that was begun is finished.
@@ -79,26 +80,43 @@ fn raise_descriptors() {
 struct Out<'e, 'o> {
     began: Instant,
     record: Option<Record>,
+    /// Lines that could not be recorded since one last was.
+    unrecorded: u64,
     board: Option<Arc<Mutex<Board>>>,
     each: &'o mut Each<'e>,
     wanted: bool,
 }
 
 impl Out<'_, '_> {
-    /// Hands `line` on; a record that fails is given up, which is said.
+    /// Hands `line` on.
     fn line(&mut self, line: &Line, recorded: bool) {
-        if recorded
-            && let Some(record) = &mut self.record
-            && let Err(error) = record.write(line)
-        {
-            self.record = None;
-            let event = self.stamped(Event::new(EventKind::Failed, "", 0, error.to_string()));
-            self.line(&Line::Event(event), false);
+        if recorded {
+            self.record(line);
         }
         if let Some(board) = &self.board {
             board.lock().unwrap_or_else(PoisonError::into_inner).take(line);
         }
         self.wanted = (self.each)(line) && self.wanted;
+    }
+
+    /// Records `line`. That a disk is full is said once, and so is that there is room again.
+    fn record(&mut self, line: &Line) {
+        let Some(record) = &mut self.record else { return };
+        let missing = self.unrecorded;
+        match record.write(line) {
+            Ok(()) => self.unrecorded = 0,
+            Err(error) => {
+                self.unrecorded += 1;
+                if missing == 0 {
+                    let event = self.stamped(Event::new(EventKind::Failed, "", 0, error.to_string()));
+                    self.line(&Line::Event(event), false);
+                }
+            }
+        }
+        if missing > 0 && self.unrecorded == 0 {
+            let text = format!("recording goes on; {missing} lines are missing");
+            self.event(Event::new(EventKind::Notice, "", 0, text));
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -148,6 +166,10 @@ struct Watcher<'w, 'e, 'o> {
     ended: Vec<Ended>,
     /// Pids that could not be taken in, with the round in which to try again.
     refused: HashMap<i32, u64>,
+    /// Pids that may not have their own title yet, with the round in which they came.
+    unnamed: HashMap<i32, u64>,
+    /// Pids that were typed and taken in.
+    met: HashSet<i32>,
     /// Newcomers that may be heirs of somebody who is about to say that it drains.
     newcomers: HashMap<i32, u64>,
     /// The nearest limit of each group, and when it was read.
@@ -180,6 +202,8 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
             ordered: 0,
             ended: Vec::new(),
             refused: HashMap::new(),
+            unnamed: HashMap::new(),
+            met: HashSet::new(),
             newcomers: HashMap::new(),
             limits: HashMap::new(),
             round: 0,
@@ -293,8 +317,8 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
     }
 
     fn outcome(&mut self, outcome: Outcome) {
-        self.ordered = self.ordered.saturating_sub(1);
-        let Outcome { order, paths, took, failures } = outcome;
+        let Outcome { order, paths, took, failures, is_secured } = outcome;
+        self.ordered = self.ordered.saturating_sub(usize::from(is_secured));
         let (target, pid) = (&order.sample.target, order.sample.pid);
         if !paths.is_empty() {
             let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();

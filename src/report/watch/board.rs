@@ -110,7 +110,9 @@ impl Board {
     fn sample(&mut self, sample: &Sample, at: f64) {
         let interval = Duration::from_secs_f64(self.header.interval_seconds.clamp(0.01, 3600.0));
         if !self.index.contains_key(&sample.target) {
-            self.make_room();
+            if !self.make_room() {
+                return;
+            }
             self.index.insert(sample.target.clone(), self.rows.len());
             self.rows.push(Row {
                 target: sample.target.clone(),
@@ -154,16 +156,21 @@ impl Board {
         if self.events.len() == EVENTS {
             self.events.pop_front();
         }
-        self.events.push_back(Event { at_seconds: at, ..event.clone() });
+        // The kernel's report lists every process there was: far too much to keep here.
+        let plain = Event { oom: None, ..event.clone() };
+        self.events.push_back(Event { at_seconds: at, ..plain });
     }
 
-    fn make_room(&mut self) {
+    /// Whether there is room for one more row; an ended one goes for it. Living ones stay: where there are too many, the
+    /// first come have a row.
+    fn make_room(&mut self) -> bool {
         if self.rows.len() < ROWS {
-            return;
+            return true;
         }
-        let gone = self.rows.iter().position(|row| !row.is_alive).unwrap_or(0);
+        let Some(gone) = self.rows.iter().position(|row| !row.is_alive) else { return false };
         self.rows.remove(gone);
         self.index = self.rows.iter().enumerate().map(|(index, row)| (row.target.clone(), index)).collect();
+        true
     }
 }
 
@@ -184,5 +191,41 @@ impl Row {
     pub fn share_of_limit(&self) -> Option<f64> {
         let limits = self.limits.as_ref()?;
         Some(limits.usage_bytes?.share_of(limits.limit_bytes.filter(|limit| *limit > ByteCount::ZERO)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(target: String, pid: i32) -> Line {
+        Line::Sample(Sample { target, pid, ..Sample::default() })
+    }
+
+    #[test]
+    fn the_living_keep_their_rows_and_the_ended_make_room() {
+        let mut board = Board::default();
+        for round in 0..3 {
+            for pid in 0..ROWS as i32 + 500 {
+                board.take(&sample(format!("w {pid}"), pid));
+            }
+            assert!(board.rows().len() == ROWS && board.row("w 0").is_some(), "{round}");
+        }
+        board.take(&Line::Event(Event::new(EventKind::Exited, "w 5", 5, String::new())));
+        board.take(&sample("new".into(), 1));
+        assert!(board.row("w 5").is_none() && board.row("new").is_some() && board.row("w 6").is_some());
+    }
+
+    #[test]
+    fn events_are_bounded_in_number_and_in_size() {
+        let mut board = Board::default();
+        let oom = Some(serde_json::json!({ "tasks": vec![1; 1000] }));
+        for pid in 0..3000 {
+            board.take(&Line::Event(Event {
+                oom: oom.clone(),
+                ..Event::new(EventKind::OomKilled, "w", pid, "x".into())
+            }));
+        }
+        assert!(board.events.len() == EVENTS && board.events.iter().all(|event| event.oom.is_none()));
     }
 }

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::board::{Board, Row};
+use crate::report::escape::terminal;
 use crate::units::ByteCount;
 
 /// Targets told of; the rest is counted.
@@ -48,7 +49,7 @@ pub fn encoded(board: &Board) -> String {
     metrics.register(&mut registry);
     let omitted: Gauge<i64, AtomicI64> = Gauge::default();
     omitted.set(rows.len().saturating_sub(MOST) as i64);
-    registry.register("targets_omitted", "Targets beyond those told of", omitted);
+    registry.register("targets_omitted", "Targets with a row on the board beyond those told of", omitted);
     let mut text = String::new();
     // Writing to a String does not fail.
     let _ = encode(&mut text, &registry);
@@ -57,7 +58,8 @@ pub fn encoded(board: &Board) -> String {
 
 impl Metrics {
     fn row(&self, row: &Row) {
-        let labels: Labels = vec![("target".into(), row.target.clone())];
+        // People see labels on terminals and in pages.
+        let labels: Labels = vec![("target".into(), terminal(&row.target).into_owned())];
         self.up.get_or_create(&labels).set(i64::from(row.is_alive));
         self.oom_kills.get_or_create(&labels).inc_by(row.oom_kills);
         self.respawns.get_or_create(&labels).inc_by(row.respawns);
@@ -114,7 +116,7 @@ mod tests {
     #[test]
     fn a_board_is_told_in_openmetrics() {
         let mut board = Board::default();
-        let target = "nginx \"worker\"\n1".to_owned();
+        let target = "nginx \"worker\"\n\u{1b}1\\".to_owned();
         board.take(&Line::Sample(Sample {
             target: target.clone(),
             pid: 7,
@@ -130,7 +132,7 @@ mod tests {
         }));
         board.take(&Line::Event(Event::new(EventKind::Notice, "", 0, String::new())));
         let text = encoded(&board);
-        let label = r#"target="nginx \"worker\"\n1""#;
+        let label = r#"target="nginx \"worker\"\\n\\x1b1\\""#;
         for line in [
             format!("leakscope_resident_bytes{{{label}}} 4096"),
             format!("leakscope_growth_bytes_per_second{{{label}}} 12.5"),

@@ -44,6 +44,11 @@ impl Cgroup {
         unsafe { command.pre_exec(join) }.spawn().unwrap()
     }
 
+    /// Takes a running process in.
+    pub fn join(&self, pid: i32) {
+        fs::write(self.folder.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+
     /// The processes inside.
     pub fn pids(&self) -> Vec<i32> {
         let text = fs::read_to_string(self.folder.join("cgroup.procs")).unwrap_or_default();

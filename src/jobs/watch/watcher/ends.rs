@@ -59,7 +59,7 @@ impl Watcher<'_, '_, '_> {
             return Some(event(EventKind::Exited, format!("{} at {}", words(ended.ending), process.glance.rss)));
         }
         let group = process.target.identity().cgroup.clone();
-        if let Some((report, value)) = self.kernel.report_on(pid) {
+        if let Some((report, value)) = self.kernel.report_on(pid, &process.standing.name, process.taken_in) {
             // The counter tells of the same kill.
             let _ = group.is_some_and(|group| self.kernel.is_counted(&group));
             let text = format!("killed by the kernel at {}: {}", process.glance.rss, report.cause.summary);

@@ -3,7 +3,7 @@
 use super::Watcher;
 use crate::jobs::watch::process::Process;
 use crate::report::watch::{Event, EventKind};
-use crate::target::{Role, Target};
+use crate::target::{Identity, Role, Target};
 
 /// A pid that could not be taken in is tried again after so many rounds.
 const AGAIN: u64 = 30;
@@ -17,10 +17,14 @@ impl Watcher<'_, '_, '_> {
             found.extend(following.pids().into_iter().map(|pid| (pid, is_one)));
         }
         let round = self.round;
-        self.refused.retain(|_, until| *until > round);
+        let is_there = |pid: &i32| found.iter().any(|(other, _)| other == pid);
+        self.refused.retain(|pid, _| is_there(pid));
+        self.unnamed.retain(|pid, _| is_there(pid) && !self.processes.contains_key(pid));
         let mut seen_draining = false;
         for (pid, is_one) in found {
-            if self.processes.contains_key(&pid) || self.refused.contains_key(&pid) {
+            let waits = self.refused.get(&pid).is_some_and(|until| *until > round);
+            // A pid that was typed means one process; who has its number later is another.
+            if self.processes.contains_key(&pid) || waits || is_one && self.met.contains(&pid) {
                 continue;
             }
             // Before the heirs come in, the old ones are asked whether they are on their way out.
@@ -37,14 +41,18 @@ impl Watcher<'_, '_, '_> {
             Ok(target) => target,
             Err(error) => {
                 let is_gone = error.kind() == crate::error::ErrorKind::Gone;
-                self.refused.insert(pid, self.round + if is_gone { 1 } else { AGAIN });
-                if !is_gone && self.ever_seen {
+                let again = self.refused.insert(pid, self.round + if is_gone { 1 } else { AGAIN });
+                // What cannot be watched is said once; of the kernel's own threads nobody expects it.
+                if !is_gone && again.is_none() && self.ever_seen {
                     self.out.event(Event::new(EventKind::Notice, "", pid, error.to_string()));
                 }
                 return;
             }
         };
         let identity = target.identity();
+        if self.round > 1 && !is_one && self.bears_its_masters_title(pid, identity) {
+            return;
+        }
         let kind = match &identity.role {
             Some(role) => format!("{} {role}", identity.name),
             None => identity.name.clone(),
@@ -71,6 +79,9 @@ impl Watcher<'_, '_, '_> {
             return;
         };
         self.ever_seen = true;
+        if is_one {
+            self.met.insert(pid);
+        }
         let rss = process.glance.rss;
         self.processes.insert(pid, process);
         match given.before {
@@ -86,6 +97,16 @@ impl Watcher<'_, '_, '_> {
         }
     }
 
+    /// Whether it is so young that it still bears the title of the master that forked it: its own part shows a moment later.
+    fn bears_its_masters_title(&mut self, pid: i32, identity: &Identity) -> bool {
+        let since = *self.unnamed.entry(pid).or_insert(self.round);
+        identity.role == Some(Role::Master)
+            && self.round < since + AGAIN
+            && Target::open(identity.ppid).is_ok_and(|parent| {
+                parent.identity().role == Some(Role::Master) && parent.identity().name == identity.name
+            })
+    }
+
     /// Workers that say that they are shutting down hand their role on.
     pub(super) fn retire_draining(&mut self) {
         let mut retired = Vec::new();
@@ -95,8 +116,9 @@ impl Watcher<'_, '_, '_> {
             }
             process.refresh();
             if process.says_it_drains()
-                && let Some(role) = self.roster.retire(&process.kind, &process.role)
+                && let Some((role, forgotten)) = self.roster.retire(&process.kind, &process.role)
             {
+                forgotten.into_iter().for_each(|role| self.judge.forget(&role));
                 let before = std::mem::replace(&mut process.role, role);
                 process.is_draining = true;
                 retired.push((*pid, before, process.role.clone()));

@@ -24,6 +24,7 @@ impl Watcher<'_, '_, '_> {
             self.retire_draining();
             let groups: BTreeSet<&str> =
                 self.processes.values().filter_map(|process| process.target.identity().cgroup.as_deref()).collect();
+            self.kernel.hear();
             let waits = !self.ended.is_empty();
             self.kernel.keep(|group| waits || groups.contains(group));
             self.limits.retain(|group, _| groups.contains(group.as_str()));
@@ -86,7 +87,10 @@ impl Watcher<'_, '_, '_> {
             return None;
         }
         let group = process.target.identity().cgroup.clone().filter(|_| !process.has_own_limit);
-        let known = group.as_ref().and_then(|group| self.limits.get(group)).filter(|(then, _)| at - then < every / 2.0);
+        // Only a look at the process itself tells whether it has a limit of its own.
+        let is_known = process.limits_at.is_some();
+        let known = group.as_ref().and_then(|group| self.limits.get(group));
+        let known = known.filter(|(then, _)| is_known && at - then < every / 2.0);
         let row = match known {
             Some((_, row)) => row.clone(),
             None => process.limit().ok()??,
