@@ -3,13 +3,14 @@
  * which say their pid when they end, and waits for any; `execs` becomes itself anew after MILLISECONDS; `huge` asks for huge
  * pages and writes numbers that grow in each into its second word. Arguments: KIND PAGES MILLISECONDS. */
 #include "patient.h"
+#include <semaphore.h>
 #include <sys/wait.h>
 
 #define BLOCK 64
 static char *base;
 static ulong_t pages, wait_ms;
 static volatile ulong_t rounds, wrong;
-static volatile int begun;
+static sem_t begun;
 static const char *kind;
 static char **arguments;
 
@@ -41,7 +42,7 @@ static void make_child(void) {
     usleep(500);
 }
 static void *work(void *unused) {
-    while (!begun) usleep(1000);
+    while (sem_wait(&begun)) continue;
     for (;; rounds++) {
         if (!strcmp(kind, "maps")) map_anew(), usleep(3000);
         else if (!strcmp(kind, "forks")) make_child();
@@ -55,7 +56,7 @@ static void *work(void *unused) {
     }
     return unused;
 }
-static void begin(void) { begun = 1; }
+static void begin(void) { sem_post(&begun); }
 static void tell_span(void) {
     dprintf(1, "start=%p size=%lu rounds=%lu wrong=%lu\n", (void *)base, pages * 4096, rounds, wrong);
 }
@@ -72,6 +73,7 @@ int main(int argc, char **argv) {
     tell = tell_span;
     rate = 1e18;
     pthread_t thread;
+    sem_init(&begun, 0, 0);
     pthread_create(&thread, 0, work, 0);
     serve(begin);
 }

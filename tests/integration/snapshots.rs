@@ -36,7 +36,9 @@ fn is_whole(bytes: &[u8], drops: bool) -> Result<(), String> {
             page if page <= cut => newest - (cut - page) as u64,
             page => (newest + (page - cut) as u64).wrapping_sub(pages),
         };
-        let in_gap = drops && *number == 0 && page / 512 == (cut + 1) / 512 && page > cut;
+        // The next to be stamped is in the stretch that was given back; after the last page that is the first one.
+        let next = (cut + 1) % numbers.len();
+        let in_gap = drops && *number == 0 && page / 512 == next / 512 && (page > cut || next == 0);
         if *number != wanted && !in_gap {
             return Err(format!("page {page} is {number}, not {wanted}; newest {newest} at {cut}, first zero {first}"));
         }
