@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::dump_args::DumpArgs;
 use super::heap_args::HeapArgs;
 use super::method::SnapshotArgs;
 use super::trace::TraceArgs;
@@ -220,52 +221,6 @@ pub struct TopArgs {
     /// Time between the two looks that growth needs
     #[arg(long = "for", value_name = "DURATION", default_value = "1s", value_parser = values::duration)]
     pub window: Duration,
-}
-
-/// The format of a dump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DumpFormat {
-    /// The bytes as they stand, absent pages as holes
-    Raw,
-    /// An ELF core of all private memory, for debuggers and for `heap`
-    Core,
-}
-
-#[derive(Args, Debug)]
-#[command(
-    after_help = "The file is byte for byte what gdb's `dump binary memory` writes; beside it FILE.json tells the addresses.
-It holds whatever the process held, secrets included, and is readable by its owner only.
-
-Examples:
-  leakscope dump 4711 -o heap.raw --region heap
-  leakscope dump 4711 -o core.4711 --format core
-  leakscope dump 4711 -o part.raw --range 0x55d0c0a1f000+64MiB"
-)]
-pub struct DumpArgs {
-    /// A pid, a process name, children:PID or cgroup:PATH
-    pub target: String,
-    #[command(flatten)]
-    pub part: PartArgs,
-    /// File to write [default: leakscope-PID.raw or .core]
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Write over an existing file
-    #[arg(long, short)]
-    pub force: bool,
-    /// How to write it
-    #[arg(long, value_enum, default_value = "raw")]
-    pub format: DumpFormat,
-    #[command(flatten)]
-    pub snapshot: SnapshotArgs,
-    /// Make no sha256, which takes longer than the rest
-    #[arg(long)]
-    pub no_hash: bool,
-    /// Tell what it would cost the process, and touch nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Read swapped-out pages too, which brings them back into the target's memory
-    #[arg(long)]
-    pub include_swapped: bool,
 }
 
 #[derive(Args, Debug)]

@@ -3,6 +3,7 @@
 
 mod args;
 mod console;
+mod dump_args;
 mod exit;
 mod heap_args;
 mod interrupt;

@@ -5,9 +5,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{
-    ColorChoice, Command, CommandLine, Common, DumpFormat, HexArgs, InspectArgs, OomArgs, PartArgs, ScanArgs,
-};
+use super::args::{ColorChoice, Command, CommandLine, Common, HexArgs, InspectArgs, OomArgs, PartArgs, ScanArgs};
+use super::dump_args::{DumpCompression, DumpFormat};
 use super::heap_args::HeapArgs;
 use super::surroundings::Surroundings;
 use crate::error::{Error, ErrorKind, Result};
@@ -170,11 +169,15 @@ fn request(command: Command, redact: bool) -> Result<Request> {
         Command::Dump(typed) if typed.format == DumpFormat::Core && part(&typed.part).is_some() => {
             return Err(usage("--format core", "a core has all private memory; --region and --range are for raw"));
         }
+        Command::Dump(typed) if typed.format == DumpFormat::Core && typed.compress != DumpCompression::None => {
+            return Err(usage("--compress", "debuggers read plain cores alone; it is for --format raw"));
+        }
         Command::Dump(typed) => Request::Dump(jobs::Dump {
             core: typed.format == DumpFormat::Core,
             selector: one(typed.target),
             part: part(&typed.part).unwrap_or(Part::Suspect),
             output: typed.output,
+            compression: typed.compress.into(),
             force: typed.force,
             include_swapped: typed.include_swapped,
             method: typed.snapshot.method.into(),

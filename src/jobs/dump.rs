@@ -8,7 +8,7 @@ use super::{Context, Dump, Part, storing};
 use crate::error::Result;
 use crate::explain::Notice;
 use crate::memory::{
-    Coverage, DumpOptions, DumpResult, Method, Prediction, dump, dump_core, plan_core, plan_dump, ways,
+    Compression, Coverage, DumpOptions, DumpResult, Method, Prediction, dump, dump_core, plan_core, plan_dump, ways,
 };
 use crate::report::{self, Document};
 use crate::space::AddressMap;
@@ -40,9 +40,11 @@ pub fn run(request: &Dump, context: &Context) -> Result<Vec<Document>> {
     if request.dry_run {
         return Ok(vec![Document::Plan(plan(&target, plan_dump(&target, span)?, request)?)]);
     }
-    let path = request.output.clone().unwrap_or_else(|| PathBuf::from(format!("leakscope-{}.raw", target.pid())));
+    let ending = if request.compression == Compression::None { "raw" } else { "raw.zst" };
+    let path = request.output.clone().unwrap_or_else(|| PathBuf::from(format!("leakscope-{}.{ending}", target.pid())));
     let options = DumpOptions {
         force: request.force,
+        compression: request.compression,
         include_swapped: request.include_swapped,
         wish: wish(request.method, request.max_pause),
         hash: request.hash,
@@ -117,6 +119,7 @@ fn row(target: &Target, asked: Span, dumped: DumpResult, hash: bool) -> report::
         path: dumped.path.display().to_string(),
         format: "raw".to_string(),
         bytes: dumped.bytes,
+        compressed_bytes: dumped.compressed_bytes,
         hole_bytes: dumped.hole_bytes,
         method: dumped.method.to_string(),
         pause_ms: Some(dumped.pause.as_secs_f64() * 1000.0),

@@ -27,6 +27,8 @@ mod writing;
 pub use page::report_page;
 pub use request::*;
 
+pub use crate::memory::Compression;
+
 use crate::error::Result;
 use crate::report::Document;
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::memory::Compression;
 use crate::progress::Progress;
 use crate::space::RegionKind;
 use crate::trace::Method;
@@ -191,7 +192,9 @@ pub struct Dump {
     pub part: Part,
     /// As an ELF core of all private memory, else the bytes of the part as they are.
     pub core: bool,
-    /// Whereto; `leakscope-PID.raw` or `.core` in the working folder where not typed.
+    /// How the file holds the bytes; cores as they are.
+    pub compression: Compression,
+    /// Whereto; `leakscope-PID.raw`, `.raw.zst` or `.core` in the working folder where not typed.
     pub output: Option<PathBuf>,
     /// Over an existing file.
     pub force: bool,

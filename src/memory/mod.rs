@@ -21,6 +21,7 @@ pub use dumping::core_dump::{dump_core, plan_core};
 pub use dumping::dump::{DumpOptions, DumpResult, dump, plan_dump};
 pub use dumping::manifest::{Manifest, ManifestMapping, ManifestTarget, SCHEMA_VERSION};
 pub use dumping::output::Output;
+pub use dumping::packer::{Compression, FrameRun, Frames};
 pub use fake::FakeMemory;
 pub use live::{LiveMemory, StoppedMemory, WINDOW};
 pub use recorded::RecordedMemory;

@@ -86,6 +86,16 @@ impl Target {
         Ok(limits)
     }
 
+    /// The cgroup, its own or one above, of which the kernel leaves nobody alive when it kills one for want of memory.
+    /// `None` where there is none such (`memory.oom.group` of cgroup v2, Linux 4.19; Kubernetes sets it from 1.28 on).
+    pub fn killed_together(&self) -> Option<String> {
+        let membership = Membership::parse(&self.proc_text("cgroup").ok()?)?;
+        let mount = Mount::find(self.roots(), membership.version).filter(|mount| mount.version == Version::V2)?;
+        let is_one = |(folder, _): &(&Path, &str)| number(folder, "memory.oom.group") == Some(1);
+        let lowest = mount.folder(&membership.path)?;
+        upwards(&mount, &lowest, &membership.path).find(is_one).map(|(_, path)| path.to_owned())
+    }
+
     fn rlimits(&self, status: &Status) -> Vec<Limit> {
         let pairs =
             [("Max address space", "RLIMIT_AS", status.vm_size), ("Max data size", "RLIMIT_DATA", status.vm_data)];
@@ -132,20 +142,25 @@ impl<'a> Cgroups<'a> {
 fn limits_up(mount: &Mount, path: &str) -> Vec<Limit> {
     let mut limits = Vec::new();
     let Some(lowest) = mount.folder(path) else { return limits };
-    let mut path = path.trim_end_matches('/');
-    for folder in lowest.ancestors().take_while(|folder| folder.starts_with(&mount.point)) {
-        let source = if path.is_empty() { "/" } else { path };
+    for (folder, source) in upwards(mount, &lowest, path) {
         match mount.version {
             Version::V1 => limits.extend(limits_v1(folder, source)),
             Version::V2 => limits.extend(limits_v2(folder, source)),
         }
-        path = path.rsplit_once('/').map_or("", |(above, _)| above);
         let counts_above = folder.parent().and_then(|above| number(above, "memory.use_hierarchy")) != Some(0);
         if mount.version == Version::V1 && !counts_above {
             break;
         }
     }
     limits
+}
+
+/// The folders of the cgroup `path` and of those above it as far as `mount` shows them, with their paths.
+fn upwards<'a>(mount: &'a Mount, lowest: &'a Path, path: &'a str) -> impl Iterator<Item = (&'a Path, &'a str)> {
+    let above = |path: &&'a str| path.rsplit_once('/').map(|(above, _)| above);
+    let paths = std::iter::successors(Some(path.trim_end_matches('/')), above);
+    let names = paths.map(|path| if path.is_empty() { "/" } else { path }).chain(std::iter::repeat("/"));
+    lowest.ancestors().take_while(|folder| folder.starts_with(&mount.point)).zip(names)
 }
 
 fn limits_v2(folder: &Path, source: &str) -> Vec<Limit> {

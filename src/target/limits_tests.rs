@@ -35,6 +35,40 @@ fn v2_limits_up_to_the_root_tightest_first() {
 }
 
 #[test]
+fn who_is_killed_together_is_found_up_to_the_root() {
+    let together = |version, groups: &[&str]| {
+        let tree = tree(version, "/");
+        groups.iter().for_each(|path| tree.write(&format!("sys/cg{path}/memory.oom.group"), "1\n"));
+        tree.open(77).killed_together()
+    };
+    assert_eq!(together(Version::V2, &[]), None);
+    assert_eq!(together(Version::V2, &["/a/b"]).as_deref(), Some("/a/b"));
+    assert_eq!(together(Version::V2, &["/a"]).as_deref(), Some("/a"));
+    assert_eq!(together(Version::V2, &["/a/c", "/d"]), None);
+    // The interface of v1 has no such thing.
+    assert_eq!(together(Version::V1, &["/a/b"]), None);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn where_all_are_killed_together_a_child_needs_room_for_a_whole_copy() {
+    let with = |group: &str, anonymous_kib: u64| {
+        let status = format!("Tgid:\t77\nVmRSS:\t{anonymous_kib} kB\nRssAnon:\t{anonymous_kib} kB\nVmPTE:\t1024 kB\n");
+        let tree = tree(Version::V2, "/")
+            .with("proc/77/status", &status)
+            .with("sys/cg/a/b/memory.oom.group", group)
+            .with("sys/cg/a/b/memory.max", &(1u64 << 30).to_string())
+            .with("sys/cg/a/b/memory.current", &(512u64 << 20).to_string());
+        crate::target::ForkCost::predict(&tree.open(77))
+    };
+    // 512 MiB are left: the reserve, twice 64 MiB, and 1 MiB of tables leave 383 for copies.
+    assert!(with("0\n", 400 << 10).is_ok());
+    assert!(with("1\n", 383 << 10).is_ok());
+    let refused = with("1\n", 384 << 10).unwrap_err();
+    assert!(refused.contains("/a/b") && refused.contains("memory.oom.group") && refused.contains("512"), "{refused}");
+}
+
+#[test]
 fn v1_limits_leave_out_inactive_cache_and_what_is_no_limit() {
     let tree = tree(Version::V1, "/")
         .with("sys/cg/a/b/memory.limit_in_bytes", "10000\n")

@@ -101,6 +101,72 @@ fn a_dump_tells_what_it_did() {
     assert!((span.0..span.1).contains(&address(sample)), "the manifest gives scan the addresses: {sample}");
 }
 
+/// What `zstd -dc` makes of a file, or its library where the program is not installed.
+fn unpacked(path: &Path) -> Vec<u8> {
+    if program("zstd").is_none() {
+        return zstd::decode_all(fs::File::open(path).expect("a file")).expect("zstd frames");
+    }
+    let output = Command::new("zstd").arg("-dc").arg(path).output().expect("zstd starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+#[test]
+fn a_compressed_dump_is_the_same_dump() {
+    let (patient, folder) = (Patient::spawn("json_leak", &["60000"]), folder());
+    let (plain, span) = (folder.path().join("plain"), heap(&patient));
+    let whole = dump(&patient.target(), &range(span), &plain).run().json();
+    let scan = |path: &Path| leakscope(["scan", "--json"]).arg(path).run().json()["content"].clone();
+    let hex = |path: &Path| {
+        let run = leakscope(["hex", "--json", "--find", "Pixel 8 Pro", "--length", "64"]).arg(path).run().json();
+        (run["matches"].clone(), run["stretches"].clone())
+    };
+    for method in ["idle", "precopy", "fork", "stop", "live"] {
+        let path = folder.path().join(method);
+        let run =
+            dump(&patient.target(), &range(span), &path).arg("--compress").arg("zstd").arg("--method").arg(method);
+        let value = run.run().json();
+        for field in ["sha256", "bytes", "hole_bytes", "range"] {
+            assert_eq!(value[field], whole[field], "{method}: {field}");
+        }
+        let meta = fs::metadata(&path).expect("the dump");
+        assert_eq!((value["method"].as_str(), value["compressed_bytes"].as_u64()), (Some(method), Some(meta.len())));
+        assert_eq!(meta.permissions().mode() & 0o777, 0o600);
+        assert!(meta.len() < whole["bytes"].as_u64().expect("a size") * 2 / 3, "{} bytes", meta.len());
+        assert!(unpacked(&path) == fs::read(&plain).expect("the plain dump"), "{method}");
+        assert_eq!(scan(&path), scan(&plain), "{method}");
+        assert_eq!(hex(&path), hex(&plain), "{method}");
+        patient.assert_unharmed();
+    }
+    let grown = leakscope(["diff", "--json"]).arg(&plain).arg(folder.path().join("fork")).run().json();
+    assert_eq!(members(&grown, "json", &["{trace_id:hex"]).0, patient.number("count"));
+    let words = ["dump", &patient.target(), "--format", "core", "--compress", "zstd"];
+    leakscope(words).within(folder.path()).run().fails(2, &["--format raw"]);
+    leakscope(["dump", &patient.target(), "--region", "heap", "--compress", "zstd"]).within(folder.path()).run().ok();
+    assert!(folder.path().join(format!("leakscope-{}.raw.zst", patient.pid())).exists());
+}
+
+#[test]
+fn compressed_holes_cost_next_to_nothing_and_endless_ones_are_refused() {
+    let (patient, folder) = (Patient::spawn("sparse", &[]), folder());
+    let (start, size) = (patient.number("start"), patient.number("size"));
+    let path = folder.path().join("sparse.zst");
+    let run = dump(&patient.target(), &range((start, start + size)), &path).arg("--compress").arg("zstd");
+    let value = run.run().json();
+    assert_eq!(
+        (value["bytes"].as_u64(), value["hole_bytes"].as_u64().map(|holes| holes > 0)),
+        (Some(patient.number("resident")), Some(true))
+    );
+    let limit = patient.number("resident") + size / (4 << 20) * 256;
+    assert!(value["compressed_bytes"].as_u64().expect("a size") < limit, "{value:#}");
+    let scanned = leakscope(["scan", "--json"]).arg(&path).run().json();
+    assert_eq!(members(&scanned, "json", &["{trace_id:hex"]).0, patient.number("count"));
+    let run =
+        dump(&patient.target(), "0x1000-0x7fffffffffff", &folder.path().join("all")).arg("--compress").arg("zstd");
+    run.run().fails(1, &["TiB"]);
+    assert_eq!(listing(folder.path()).len(), 2);
+}
+
 #[test]
 fn files_are_for_their_owner_alone() {
     let (patient, folder) = (Patient::spawn("json_leak", &[]), folder());

@@ -16,6 +16,7 @@ mod python;
 mod redis;
 mod safety;
 mod snapshots;
+mod snapshots_limits;
 mod trace;
 mod traps;
 mod watch;

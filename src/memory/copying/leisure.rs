@@ -57,10 +57,9 @@ pub(in crate::memory) fn copy_at_leisure(
         let _ = empty.send(pages);
     }
     std::thread::scope(|scope| {
-        let spare = empty.clone();
-        let reader = scope.spawn(|| read_ahead(&mem, &stretches, full, empties, spare));
+        let reader = scope.spawn(|| read_ahead(&mem, &stretches, full, empties));
         let mut emitted = Ok(());
-        // Dropped at an error, the channel ends the reader.
+        // Dropped at an error, the channels end the reader, whichever it waits for.
         for stretch in fulls {
             emitted = pass_on(stretch, &empty, &mut coverage, progress, emit);
             if emitted.is_err() {
@@ -112,10 +111,10 @@ fn read_ahead(
     stretches: &[(Span, bool)],
     full: SyncSender<Stretch>,
     empties: Receiver<Pages>,
-    spare: SyncSender<Pages>,
 ) -> std::result::Result<(), ReadError> {
     // The target has the processors first.
     cpu::step_back();
+    let mut spare = None;
     for (span, is_present) in stretches {
         if !is_present {
             if full.send(Stretch::Swapped(*span)).is_err() {
@@ -125,14 +124,14 @@ fn read_ahead(
         }
         let mut at = span.start;
         while at < span.end {
-            let Ok(mut pages) = empties.recv() else { return Ok(()) };
+            let Some(mut pages) = spare.take().or_else(|| empties.recv().ok()) else { return Ok(()) };
             let size = span.end.since(at).min(BUFFER);
             let length = fill(mem, at, &mut pages[..size.0 as usize])?;
             let (done, stretch) = match length {
-                // A page that cannot be read; its buffer goes on to the next.
+                // A page that cannot be read; its buffer is for the next.
                 0 => {
                     let page = Span::new(at, at.plus(ByteCount(1)).align_up(ByteCount::kib(4)).min(span.end));
-                    let _ = spare.send(pages);
+                    spare = Some(pages);
                     (page.end, Stretch::Gap(page))
                 }
                 length => (at.plus(ByteCount(length as u64)), Stretch::Bytes(at, pages, length)),

@@ -73,6 +73,7 @@ pub fn dump_core(target: &Target, path: &Path, options: &DumpOptions, progress: 
         path: path.to_path_buf(),
         manifest_path: path.to_path_buf(),
         bytes,
+        compressed_bytes: None,
         hole_bytes: head.length.saturating_sub(bytes),
         swapped_bytes: snapshot.coverage.swapped,
         gaps: snapshot.coverage.gaps.clone(),

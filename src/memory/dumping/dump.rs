@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::manifest::{Manifest, ManifestTarget, SCHEMA_VERSION};
 use super::output::{Output, failure};
+use super::packer::{Compression, Frames, packed_holes};
 use super::sink::Sink;
 use super::taking::{Attempt, Taken, Work};
 use crate::error::{Error, ErrorKind, Result};
@@ -19,6 +20,8 @@ use crate::units::{ByteCount, Span};
 
 /// Holes beyond this, and beyond what is stored, are not hashed: zeros take as long as bytes, and say nothing.
 const HASHED_HOLES: ByteCount = ByteCount::mib(16);
+/// A compressed file of more than this would be nothing but frames of zeros, 36 MB for a TiB.
+const LONGEST_COMPRESSED: ByteCount = ByteCount::mib(1 << 20);
 /// Room for the manifest and what the file system needs of its own.
 const DISK_SLACK: ByteCount = ByteCount::mib(2);
 
@@ -34,6 +37,8 @@ pub struct DumpOptions {
     pub include_swapped: bool,
     /// Threads that copy.
     pub threads: usize,
+    /// How the file holds them.
+    pub compression: Compression,
     /// How the bytes are taken.
     pub wish: Wish,
     /// Whether the content is hashed, which takes 0.8 s for a GiB, and so longer than anything else.
@@ -47,6 +52,7 @@ impl Default for DumpOptions {
             max_memory: None,
             include_swapped: false,
             threads: 2,
+            compression: Compression::None,
             wish: Wish::default(),
             hash: true,
         }
@@ -65,6 +71,8 @@ pub struct DumpResult {
     pub manifest_path: PathBuf,
     /// Bytes that are stored. With `hole_bytes` this is the length of the file.
     pub bytes: ByteCount,
+    /// What a compressed file takes; `None` where it is not compressed.
+    pub compressed_bytes: Option<ByteCount>,
     /// Bytes that are holes.
     pub hole_bytes: ByteCount,
     /// Of the holes, left in swap.
@@ -104,15 +112,16 @@ pub fn dump(
     let began = Instant::now();
     let map = AddressMap { mappings: target.mappings()?, ..AddressMap::default() };
     let range = mapped_range(target, span, &map)?;
-    let plan = Plan::make(target, range, &map, options.include_swapped)?;
+    refuse_endless(target, range, options)?;
+    let plan = Plan::make(target, range, &map, options)?;
     let predictions = predict(target, &map, &[range])?;
     let ways = ways(target, &predictions, options.wish)?;
     target.heal();
     let output = Output::create(path, options.force)?;
     let record = Output::create(&Manifest::path_for(path), options.force)?;
-    output.expect_room(plan.disk + DISK_SLACK)?;
-    write_manifest(&record, &manifest(target, range, &map, Method::Stop, &Taken::default()))?;
-    let direct = output.direct();
+    output.expect_room(plan.least(options))?;
+    write_manifest(&record, &manifest(target, range, &map, options, (Method::Stop, &Taken::default())))?;
+    let direct = if options.compression == Compression::None { output.direct() } else { None };
     let open = |mapping: &Mapping| target.mapped_file(mapping);
     let work = Work {
         target,
@@ -127,7 +136,7 @@ pub fn dump(
         progress,
     };
     let (method, taken, declined) = first_that_suits(&work, &ways, &predictions)?;
-    write_manifest(&record, &manifest(target, range, &map, method, &taken))?;
+    write_manifest(&record, &manifest(target, range, &map, options, (method, &taken)))?;
     let manifest_path = record.path().to_path_buf();
     if direct.is_some() {
         output.forget_cache();
@@ -194,6 +203,15 @@ fn mapped_range(target: &Target, span: Span, map: &AddressMap) -> Result<Span> {
     }
 }
 
+fn refuse_endless(target: &Target, range: Span, options: &DumpOptions) -> Result<()> {
+    if options.compression == Compression::None || range.size() <= LONGEST_COMPRESSED {
+        return Ok(());
+    }
+    let reason = format!("it spans {}, and compressed files hold {LONGEST_COMPRESSED} at most", range.size());
+    Err(Error::new(ErrorKind::Failed, format!("cannot compress {range} of"), target.subject(), reason)
+        .with_hint("choose a narrower range, or leave out --compress: holes of a plain file cost nothing"))
+}
+
 /// What was found out before anything is touched.
 struct Plan {
     /// Bytes to be copied.
@@ -204,16 +222,25 @@ struct Plan {
 }
 
 impl Plan {
-    fn make(target: &Target, range: Span, map: &AddressMap, include_swapped: bool) -> Result<Plan> {
+    fn make(target: &Target, range: Span, map: &AddressMap, options: &DumpOptions) -> Result<Plan> {
         let residency = target.residency(range, map)?;
         let mut there = residency.present;
-        if include_swapped {
+        if options.include_swapped {
             there.extend(residency.swapped);
         }
         let there = joined(there);
         let need = total(&there);
         let disk = need + from_files(target, range, map, &there);
-        Ok(Plan { need, disk, holes: range.size().saturating_sub(need) })
+        let holes = range.size().saturating_sub(need);
+        Ok(Plan { need, disk, holes })
+    }
+
+    /// Room that the file needs for certain.
+    fn least(&self, options: &DumpOptions) -> ByteCount {
+        match options.compression {
+            Compression::None => self.disk + DISK_SLACK,
+            Compression::Zstd => packed_holes(self.holes) + DISK_SLACK,
+        }
     }
 
     /// Whether all can be copied into memory first. A file on tmpfs takes memory too.
@@ -235,13 +262,21 @@ fn from_files(target: &Target, range: Span, map: &AddressMap, there: &[Span]) ->
     sum
 }
 
-fn manifest(target: &Target, range: Span, map: &AddressMap, method: Method, taken: &Taken) -> Manifest {
+fn manifest(
+    target: &Target,
+    range: Span,
+    map: &AddressMap,
+    options: &DumpOptions,
+    (method, taken): (Method, &Taken),
+) -> Manifest {
     let identity = target.identity();
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
     let kernel = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
     Manifest {
         schema_version: SCHEMA_VERSION,
         format: "raw".into(),
+        compression: options.compression,
+        frames: taken.written.frames.clone(),
         complete: taken.complete,
         time: jiff::Timestamp::now().to_string(),
         leakscope_version: env!("CARGO_PKG_VERSION").into(),
@@ -284,6 +319,7 @@ fn result(range: Span, path: &Path, manifest_path: PathBuf, taken: Taken) -> Dum
         path: path.to_path_buf(),
         manifest_path,
         bytes: total(&written.present),
+        compressed_bytes: written.frames.as_ref().map(Frames::length),
         hole_bytes: range.size().saturating_sub(total(&written.present)),
         swapped_bytes: total(&written.swapped),
         gaps: written.gaps,

@@ -12,6 +12,7 @@ use nix::unistd::{Whence, lseek};
 use sha2::{Digest, Sha256};
 
 use super::output::failure;
+use super::packer::{Frames, Packer};
 use super::sink::Sink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::progress::Progress;
@@ -28,9 +29,16 @@ static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// Opens the file behind a mapping.
 pub(in crate::memory) type OpenFile<'w> = &'w dyn Fn(&Mapping) -> io::Result<File>;
 
+/// Where an image goes.
+pub(in crate::memory) enum Place<'w> {
+    /// Each byte to its offset.
+    Plain(Sink<'w>),
+    Packed(Packer<'w>),
+}
+
 /// A raw image in the making. Parts come in order of address.
 pub(in crate::memory) struct Image<'w> {
-    sink: Sink<'w>,
+    place: Place<'w>,
     path: &'w std::path::Path,
     map: &'w AddressMap,
     open: OpenFile<'w>,
@@ -50,12 +58,13 @@ pub(in crate::memory) struct Written {
     pub swapped: Vec<Span>,
     pub gaps: Vec<Span>,
     pub sha256: Option<String>,
+    pub frames: Option<Frames>,
 }
 
 impl<'w> Image<'w> {
-    /// An image of `span` into the empty `file` at `path`; hashed if `hashed`.
+    /// An image of `span` into the empty file at `path`; hashed if `hashed`.
     pub fn begin(
-        (sink, path): (Sink<'w>, &'w std::path::Path),
+        (place, path): (Place<'w>, &'w std::path::Path),
         span: Span,
         map: &'w AddressMap,
         open: OpenFile<'w>,
@@ -63,14 +72,16 @@ impl<'w> Image<'w> {
         progress: &'w dyn Progress,
     ) -> Result<Image<'w>> {
         // The whole length at once: a file system that cannot hold it says so before the target is touched.
-        let cleared = sink.file.set_len(0).and_then(|()| sink.file.set_len(span.size().0));
-        cleared.map_err(|error| failure(path, &error))?;
-        Ok(Image::resume((sink, path), span, map, open, hashed, progress))
+        if let Place::Plain(Sink { file, .. }) = place {
+            let cleared = file.set_len(0).and_then(|()| file.set_len(span.size().0));
+            cleared.map_err(|error| failure(path, &error))?;
+        }
+        Ok(Image::resume((place, path), span, map, open, hashed, progress))
     }
 
     /// The same where the bytes are in the file already, for which [`Image::kept`] stands.
     pub fn resume(
-        (sink, path): (Sink<'w>, &'w std::path::Path),
+        (place, path): (Place<'w>, &'w std::path::Path),
         span: Span,
         map: &'w AddressMap,
         open: OpenFile<'w>,
@@ -79,17 +90,14 @@ impl<'w> Image<'w> {
     ) -> Image<'w> {
         let hash = hashed.then(Sha256::new);
         let (start, written) = (span.start, Written::default());
-        Image { sink, path, map, open, opened: HashMap::new(), start, at: start, hash, progress, written }
+        Image { place, path, map, open, opened: HashMap::new(), start, at: start, hash, progress, written }
     }
 
     /// Bytes of the target that are in the file already.
     pub fn kept(&mut self, span: Span) -> Result<()> {
         self.absent_until(span.start)?;
         if self.hash.is_some() {
-            self.hash_kept(span).map_err(|error| match error.kind() {
-                io::ErrorKind::Interrupted => interrupted(),
-                _ => failure(self.path, &error),
-            })?;
+            self.hash_kept(span).map_err(|error| failed(self.path, &error))?;
         }
         self.written.present.push(span);
         self.at = self.at.max(span.end);
@@ -101,7 +109,7 @@ impl<'w> Image<'w> {
         let Some(hash) = &mut self.hash else { return Ok(()) };
         let (mut now, mut next) = (vec![0u8; WORTH_A_THREAD], vec![0u8; WORTH_A_THREAD]);
         let (from, to) = (span.start.since(self.start).0, span.end.since(self.start).0);
-        let (file, mut at) = (self.sink.file, from);
+        let (Place::Plain(Sink { file, .. }), mut at) = (&self.place, from) else { return Ok(()) };
         let size = |at: u64| to.saturating_sub(at).min(WORTH_A_THREAD as u64) as usize;
         file.read_exact_at(&mut now[..size(at)], at)?;
         while at < to {
@@ -146,6 +154,9 @@ impl<'w> Image<'w> {
     /// Nothing more comes before `end`.
     pub fn end(mut self, end: Addr) -> Result<Written> {
         self.absent_until(end)?;
+        if let Place::Packed(packer) = self.place {
+            self.written.frames = Some(packer.end().map_err(|error| failure(self.path, &error))?);
+        }
         self.written.sha256 = self.hash.take().map(|hash| hex(&hash.finalize()));
         self.written.present = joined(std::mem::take(&mut self.written.present));
         self.written.gaps = joined(std::mem::take(&mut self.written.gaps));
@@ -178,6 +189,9 @@ impl<'w> Image<'w> {
     fn hole(&mut self, until: Addr) -> Result<()> {
         let mut left = until.since(self.at).0;
         self.at = self.at.max(until);
+        if let Place::Packed(packer) = &mut self.place {
+            packer.skip(left, self.progress).map_err(|error| failed(self.path, &error))?;
+        }
         let Some(hash) = &mut self.hash else { return Ok(()) };
         for round in 0_u64.. {
             let length = left.min(ZEROS.len() as u64) as usize;
@@ -197,22 +211,19 @@ impl<'w> Image<'w> {
         let offset = addr.since(self.start).0;
         let span = Span::sized(addr, ByteCount(bytes.len() as u64));
         let given_up = AtomicBool::new(false);
-        let hash = self.hash.as_mut();
-        let written = match hash {
+        let (place, progress) = (&mut self.place, self.progress);
+        let written = match &mut self.hash {
             Some(hash) if bytes.len() >= WORTH_A_THREAD => std::thread::scope(|scope| {
                 scope.spawn(|| update(hash, bytes, &given_up));
-                write(self.sink, offset, bytes, self.progress).inspect_err(|_| given_up.store(true, Ordering::Relaxed))
+                place.put(offset, bytes, 1, progress).inspect_err(|_| given_up.store(true, Ordering::Relaxed))
             }),
             Some(hash) => {
                 hash.update(bytes);
-                write(self.sink, offset, bytes, self.progress)
+                place.put(offset, bytes, 1, progress)
             }
-            None => write_in_two(self.sink, offset, bytes, self.progress),
+            None => place.put(offset, bytes, 2, progress),
         };
-        written.map_err(|error| match error.kind() {
-            io::ErrorKind::Interrupted => interrupted(),
-            _ => failure(self.path, &error),
-        })?;
+        written.map_err(|error| failed(self.path, &error))?;
         self.written.present.push(span);
         self.at = span.end;
         Ok(())
@@ -260,6 +271,16 @@ impl<'w> Image<'w> {
         }
         self.hole(page_end)?;
         self.gap_in_file(Span::new(page_end, part.end))
+    }
+}
+
+impl Place<'_> {
+    fn put(&mut self, offset: u64, bytes: &[u8], threads: usize, progress: &dyn Progress) -> io::Result<()> {
+        match self {
+            Place::Plain(sink) if threads > 1 => write_in_two(*sink, offset, bytes, progress),
+            Place::Plain(sink) => write(*sink, offset, bytes, progress),
+            Place::Packed(packer) => packer.append(bytes, progress),
+        }
     }
 }
 
@@ -313,6 +334,13 @@ fn update(hash: &mut Sha256, bytes: &[u8], given_up: &AtomicBool) {
             return;
         }
         hash.update(step);
+    }
+}
+
+fn failed(path: &std::path::Path, error: &io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::Interrupted => interrupted(),
+        _ => failure(path, error),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::packer::{Compression, Frames};
 use crate::memory::Method;
 use crate::space::{Mapping, Permissions};
 use crate::units::{Addr, ByteCount, Span};
@@ -23,8 +24,15 @@ const STRETCH_LIMIT: usize = 100_000;
 pub struct Manifest {
     /// 1.
     pub schema_version: u32,
-    /// `raw`: byte N of the file is the byte at `range.start` + N.
+    /// `raw`: byte N of the content is the byte at `range.start` + N. Sizes and `sha256` are of the content, which is the
+    /// file as it is or, where that is compressed, what `zstd -dc` makes of it.
     pub format: String,
+    /// How the file holds the content.
+    #[serde(default)]
+    pub compression: Compression,
+    /// Where what is of the content in a compressed file; null in others, and until all was written.
+    #[serde(default)]
+    pub frames: Option<Frames>,
     /// False until all was written; a dump that was cut off keeps it false.
     pub complete: bool,
     /// When it was made, RFC 3339 UTC.
@@ -35,9 +43,9 @@ pub struct Manifest {
     pub kernel: String,
     /// Whose memory it is.
     pub target: ManifestTarget,
-    /// Addresses of the file's first byte and of the one past its last.
+    /// Addresses of the content's first byte and of the one past its last.
     pub range: Span,
-    /// Bytes that are stored. With `hole_bytes` this is the size of `range`, and the length of the file.
+    /// Bytes that are stored. With `hole_bytes` this is the size of `range`, and the length of the content.
     pub bytes: ByteCount,
     /// Bytes that are holes.
     pub hole_bytes: ByteCount,
@@ -49,7 +57,7 @@ pub struct Manifest {
     pub stops: u32,
     /// The longest the target stood still, in milliseconds.
     pub pause_ms: f64,
-    /// Of the whole file, holes as zeros; null where the holes are too large to be worth it, or none was wanted.
+    /// Of the whole content, holes as zeros; null where the holes are too large to be worth it, or none was wanted.
     pub sha256: Option<String>,
     /// Stretches that are stored; null where there are too many to list.
     pub present: Option<Vec<Span>>,
@@ -160,6 +168,10 @@ impl Manifest {
         }
         if self.range.start > self.range.end || self.range.size() != self.bytes + self.hole_bytes {
             return Err("its range and its length differ".into());
+        }
+        let is_compressed = self.compression != Compression::None;
+        if is_compressed && !self.frames.as_ref().map_or(!self.complete, |frames| frames.hold(self.range.size())) {
+            return Err("its frames are not those of a file of that length".into());
         }
         let stored = self.present.as_deref().unwrap_or_default();
         if [stored, &self.swapped, &self.gaps].into_iter().all(in_order) {

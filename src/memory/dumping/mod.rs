@@ -5,5 +5,6 @@ pub(super) mod dump;
 pub(super) mod image;
 pub(super) mod manifest;
 pub(super) mod output;
+pub(super) mod packer;
 pub(super) mod sink;
 pub(super) mod taking;

@@ -6,10 +6,12 @@ use std::time::Duration;
 use nix::fcntl::{FallocateFlags, fallocate};
 
 use super::dump::DumpOptions;
-use super::image::{Image, OpenFile, Written};
+use super::image::{Image, OpenFile, Place, Written};
 use super::output::failure;
+use super::packer::{Compression, Packer};
 use super::sink::Sink;
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::MemorySource;
 use crate::memory::copying::copier::CopyOptions;
 use crate::memory::copying::ladder::{Method, missing_in_child};
 use crate::memory::copying::leisure::copy_at_leisure;
@@ -65,30 +67,42 @@ impl<'w> Work<'w> {
     /// What no other way would change: the target ended, may not be read, the disk is full, a person interrupted.
     pub fn attempt(&self, method: Method) -> Result<Attempt> {
         match method {
-            Method::Stop if self.fits => self.in_one_stop().map(done),
+            Method::Stop if self.fits => self.staged(method).map(done),
             Method::Stop => self.in_several_stops().map(done),
             Method::Live => self.at_leisure(self.target).map(done),
             Method::Idle => self.while_still(),
             Method::Fork => self.through_child(),
-            Method::Precopy => self.by_precopy(),
+            Method::Precopy if self.options.compression == Compression::None => self.by_precopy(),
+            Method::Precopy => self.precopied_first(),
         }
     }
 
-    fn image(&self) -> Result<Image<'w>> {
-        let file = (self.sink, self.path);
-        Image::begin(file, self.range, self.map, self.open, self.hashed, self.progress)
+    fn image<'i>(&'i self, map: &'i AddressMap) -> Result<Image<'i>> {
+        let place = match self.options.compression {
+            Compression::None => Place::Plain(self.sink),
+            Compression::Zstd => self.packed().map_err(|error| failure(self.path, &error))?,
+        };
+        Image::begin((place, self.path), self.range, map, self.open, self.hashed, self.progress)
+    }
+
+    fn packed(&self) -> std::io::Result<Place<'_>> {
+        self.sink.file.set_len(0)?;
+        Ok(Place::Packed(Packer::new(self.sink.file, self.options.threads)?))
     }
 
     fn copying(&self, budget: ByteCount) -> CopyOptions {
         CopyOptions { budget, include_swapped: self.options.include_swapped, threads: self.options.threads }
     }
 
-    fn in_one_stop(&self) -> Result<Taken> {
-        let mut image = self.image()?;
+    /// Into memory first.
+    fn staged(&self, method: Method) -> Result<Taken> {
         let copying = self.copying(self.options.max_memory.unwrap_or(ByteCount(u64::MAX)));
         let range = [self.range];
         let wanted = Wanted::Spans(&range);
-        let snapshot = stage_by(Method::Stop, self.target, self.map.clone(), wanted, &copying, self.progress)?;
+        // What is wrong with the file shows before the target is stopped.
+        self.image(self.map)?;
+        let snapshot = stage_by(method, self.target, self.map.clone(), wanted, &copying, self.progress)?;
+        let mut image = self.image(snapshot.memory.address_map())?;
         self.progress.begin("writing", Some(snapshot.coverage.copied));
         for part in snapshot.memory.parts() {
             place(&mut image, part)?;
@@ -98,8 +112,20 @@ impl<'w> Work<'w> {
         Ok(Taken { written, stops: 1, pause: snapshot.pause, complete: true, ..Taken::default() })
     }
 
+    /// A precopy comes to places of the file more than once, and compressed ones have no place until they are final.
+    fn precopied_first(&self) -> Result<Attempt> {
+        if !self.fits {
+            let reason = "to be compressed it would have to be copied into memory first, and does not fit";
+            return Ok(Attempt::Unsuited(reason.into()));
+        }
+        match self.staged(Method::Precopy) {
+            Err(error) if error.kind() == ErrorKind::Failed => Ok(unsuited(&error)),
+            other => other.map(done),
+        }
+    }
+
     fn in_several_stops(&self) -> Result<Taken> {
-        let mut image = self.image()?;
+        let mut image = self.image(self.map)?;
         let most = ByteCount::mib(64);
         let copying = self.copying(self.options.max_memory.unwrap_or(most).min(most));
         self.progress.begin("copying", None);
@@ -113,7 +139,7 @@ impl<'w> Work<'w> {
     /// Straight from `source`, the target or a child of it, to the file.
     fn at_leisure(&self, source: &Target) -> Result<Taken> {
         let _aback = cpu::aback();
-        let mut image = self.image()?;
+        let mut image = self.image(self.map)?;
         self.progress.begin("copying", None);
         let mut put = |part: Part<'_>| place(&mut image, part);
         let swapped = self.options.include_swapped;
@@ -184,7 +210,7 @@ impl<'w> Work<'w> {
     fn finish(&self, taken: Precopied) -> Result<Taken> {
         let _aback = cpu::aback();
         let map = AddressMap { mappings: taken.mappings, ..AddressMap::default() };
-        let file = (self.sink, self.path);
+        let file = (Place::Plain(self.sink), self.path);
         let mut image = Image::resume(file, self.range, &map, self.open, self.hashed, self.progress);
         let kept = taken.present.iter().map(|span| (*span, 0));
         let swapped = taken.swapped.iter().map(|span| (*span, 1));

@@ -1,5 +1,7 @@
-//! Memory that was written to a file: a raw dump with its manifest, a raw file alone, or an ELF core. Read through
-//! small windows; what a file says of itself is bounded by what it has.
+//! Memory that was written to a file: a raw dump with its manifest, compressed or not, a raw file alone, or an ELF core.
+//! Read through small windows; what a file says of itself is bounded by what it has.
+
+mod content;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -9,10 +11,11 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
+use self::content::{Content, Packed};
 use crate::elf::{Core, Segment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::dumping::manifest::Manifest;
-use crate::memory::{Consistency, MemorySource, ReadError};
+use crate::memory::{Compression, Consistency, MemorySource, ReadError};
 use crate::space::spans::{joined, outside, total, within};
 use crate::space::{AddressMap, Hints, Mapping, Permissions, Residency, Thread, regions};
 use crate::units::{Addr, ByteCount, Span};
@@ -20,7 +23,7 @@ use crate::units::{Addr, ByteCount, Span};
 /// Memory in a file, at the addresses it had.
 #[derive(Debug)]
 pub struct RecordedMemory {
-    file: File,
+    content: Content,
     map: AddressMap,
     /// Which addresses are where in the file; ordered, never overlapping, inside the file.
     segments: Vec<Segment>,
@@ -99,6 +102,7 @@ impl RecordedMemory {
         mut manifest: Manifest,
     ) -> std::result::Result<RecordedMemory, String> {
         let (whole, mut remarks) = (manifest.range.size(), Vec::new());
+        let (content, length) = content_of(file, length, &manifest)?;
         if length < whole && manifest.complete {
             return Err(format!("it was cut off: {length} of {whole} are there"));
         }
@@ -116,7 +120,7 @@ impl RecordedMemory {
         mappings.dedup_by(|next, kept| next.span.start < kept.span.end);
         let present = if manifest.complete { manifest.present.take() } else { None };
         Ok(RecordedMemory {
-            file,
+            content,
             map: mapped(mappings),
             segments: vec![Segment { span, offset: ByteCount::ZERO }],
             present: present.map(joined),
@@ -144,6 +148,9 @@ impl RecordedMemory {
                 (core.segments, mapped(core.mappings))
             }
             None => {
+                if is_compressed(&file) {
+                    remarks.push("it begins like a zstd file: if it is a compressed dump without its manifest, `zstd -d` makes it readable".into());
+                }
                 let span = Span::sized(Addr(0), length);
                 (vec![Segment { span, offset: ByteCount::ZERO }], whole_file(span))
             }
@@ -151,7 +158,8 @@ impl RecordedMemory {
         let (swapped, gaps) = (Vec::new(), Vec::new());
         let consistency = Consistency::Instant;
         let (present, manifest) = (None, None);
-        Ok(RecordedMemory { file, map, segments, present, swapped, gaps, manifest, consistency, remarks, threads })
+        let content = Content::Plain(file);
+        Ok(RecordedMemory { content, map, segments, present, swapped, gaps, manifest, consistency, remarks, threads })
     }
 
     /// Stretches of `span` in the file that are not holes.
@@ -161,7 +169,11 @@ impl RecordedMemory {
             let part = segment.span.intersection(span);
             match &self.present {
                 Some(present) => stored.extend(within(present, part)),
-                None => stored_in(segment, &self.file, part, &mut stored).map_err(ReadError::Io)?,
+                None => match &self.content {
+                    Content::Plain(file) => stored_in(segment, file, part, &mut stored).map_err(ReadError::Io)?,
+                    // Its holes are zeros like others.
+                    Content::Packed(_) => stored.push(part),
+                },
             }
         }
         let missing = joined(self.swapped.iter().chain(&self.gaps).copied().collect());
@@ -203,7 +215,7 @@ impl MemorySource for RecordedMemory {
         let until = missing.map(|span| span.start).min().unwrap_or(asked.end);
         let length = until.since(addr).0.min(buf.len() as u64) as usize;
         let offset = segment.at(addr);
-        match self.file.read_at(&mut buf[..length], offset) {
+        match self.content.read_at(&mut buf[..length], offset) {
             // The file was cut off since it was opened.
             Ok(0) => Err(ReadError::Fault(addr)),
             Ok(count) => Ok(count),
@@ -218,6 +230,27 @@ impl MemorySource for RecordedMemory {
     fn shared(&self) -> Option<&(dyn MemorySource + Sync)> {
         Some(self)
     }
+}
+
+/// What the file at hand holds, and how much.
+fn content_of(file: File, length: ByteCount, manifest: &Manifest) -> std::result::Result<(Content, ByteCount), String> {
+    let whole = manifest.range.size();
+    match (manifest.compression, &manifest.frames) {
+        (Compression::None, _) => Ok((Content::Plain(file), length)),
+        (Compression::Zstd, None) => {
+            Err("the dump was broken off before it was complete; `zstd -dc` gives what there is of it".into())
+        }
+        (Compression::Zstd, Some(frames)) if length < frames.length() => {
+            Err(format!("it was cut off: {length} of {} are there", frames.length()))
+        }
+        (Compression::Zstd, Some(frames)) => Ok((Content::Packed(Packed::new(file, frames, whole)), whole)),
+    }
+}
+
+/// Whether it begins as a zstd frame does (RFC 8878, 3.1.1).
+fn is_compressed(file: &File) -> bool {
+    let mut magic = [0; 4];
+    file.read_exact_at(&mut magic, 0).is_ok_and(|()| u32::from_le_bytes(magic) == 0xFD2F_B528)
 }
 
 /// Stretches of `part`, which lies in `segment`, that are no holes of the file.

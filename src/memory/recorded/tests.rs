@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::memory::Method;
 use crate::memory::dumping::manifest::{ManifestTarget, SCHEMA_VERSION};
+use crate::memory::dumping::packer::{FRAME, Packer};
+use crate::memory::{Compression, FrameRun, Frames, Method};
+use crate::progress::Silent;
 
 struct Folder(tempfile::TempDir);
 
@@ -40,6 +42,8 @@ fn manifest() -> Manifest {
     Manifest {
         schema_version: SCHEMA_VERSION,
         format: "raw".into(),
+        compression: Compression::None,
+        frames: None,
         complete: true,
         time: "2024-01-01T00:00:00Z".into(),
         leakscope_version: "0".into(),
@@ -141,6 +145,107 @@ fn a_dump_that_was_broken_off_is_read_with_a_remark() {
     let memory = RecordedMemory::open(&folder.dump(&[7; 0x1800])).unwrap();
     assert!(memory.remarks()[0].contains("broken off"));
     assert_eq!(memory.residency(span(0, 0x10000)).unwrap().present, [span(0x7000, 0x8000)]);
+}
+
+/// A dump of that manifest, compressed.
+fn compressed(folder: &Folder, bytes: &[u8], change: impl Fn(&mut Manifest)) -> PathBuf {
+    let path = folder.dump(b"");
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let mut packer = Packer::new(&file, 2).unwrap();
+    packer.append(bytes, &Silent).unwrap();
+    let frames = Some(packer.end().unwrap());
+    let range = Span::sized(Addr(0x7000), ByteCount(bytes.len() as u64));
+    let (present, swapped, gaps) = (None, Vec::new(), Vec::new());
+    let (bytes, hole_bytes, compression) = (range.size(), ByteCount::ZERO, Compression::Zstd);
+    let mut made = Manifest { compression, frames, range, bytes, hole_bytes, present, swapped, gaps, ..manifest() };
+    change(&mut made);
+    folder.manifest(text(&made));
+    path
+}
+
+/// Some frames that do not compress to one size.
+fn varied() -> Vec<u8> {
+    (0..FRAME as u32 * 2 + 100_000).map(|n| if n < 5_000_000 { (n.wrapping_mul(n) >> 7) as u8 } else { 0 }).collect()
+}
+
+#[test]
+fn a_compressed_dump_reads_as_the_bytes_it_holds() {
+    let (folder, bytes) = (Folder::new(), varied());
+    let memory = RecordedMemory::open(&compressed(&folder, &bytes, |_| {})).unwrap();
+    assert_eq!(memory.residency(memory.spans()[0]).unwrap().present, memory.spans());
+    let mut buf = vec![0; 300_000];
+    for at in [0, FRAME * 2, 5, FRAME - 7, FRAME, bytes.len() - 9, 123_456] {
+        let count = memory.read_at(Addr(0x7000 + at as u64), &mut buf).unwrap();
+        assert!(count > 0 && buf[..count] == bytes[at..at + count], "{at}");
+    }
+    assert!(memory.read_at(Addr(0x7000 + bytes.len() as u64), &mut buf).is_err());
+}
+
+#[test]
+fn a_damaged_compressed_dump_is_refused_or_an_error_where_it_is_read() {
+    let (folder, bytes) = (Folder::new(), varied());
+    let refused = |path: &Path| RecordedMemory::open(path).unwrap_err().to_string();
+    let path = compressed(&folder, &bytes, |_| {});
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert!(refused(&path).contains("it was cut off"));
+    // Damage is where it is: other frames can be read.
+    let mut broken = whole.clone();
+    broken[whole.len() / 3] ^= 1;
+    fs::write(&path, &broken).unwrap();
+    let memory = RecordedMemory::open(&path).unwrap();
+    let mut buf = [0; 100];
+    let error = memory.read_at(Addr(0x7000), &mut buf).unwrap_err().to_string();
+    assert!(error.contains("frame 0 is damaged"), "{error}");
+    assert_eq!(memory.read_at(Addr(0x7000 + 2 * FRAME as u64), &mut buf).unwrap(), 100);
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(10).unwrap();
+    let error = memory.read_at(Addr(0x7000 + FRAME as u64), &mut buf).unwrap_err().to_string();
+    assert!(error.contains("cut off"), "{error}");
+    // Frames that hold more or less than they should, and such as were never written.
+    let more = |manifest: &mut Manifest| manifest.frames.as_mut().unwrap().content_bytes = ByteCount(FRAME as u64 - 1);
+    assert!(RecordedMemory::open(&compressed(&folder, &bytes, more)).unwrap().read_at(Addr(0x7000), &mut buf).is_err());
+    let none = |manifest: &mut Manifest| manifest.frames = None;
+    assert!(refused(&compressed(&folder, &bytes, none)).contains("frames"));
+    let partial = |manifest: &mut Manifest| (manifest.frames, manifest.complete) = (None, false);
+    assert!(refused(&compressed(&folder, &bytes, partial)).contains("broken off"));
+    fs::remove_file(folder.0.path().join("dump.json")).unwrap();
+    assert!(RecordedMemory::open(&path).unwrap().remarks()[0].contains("begins like a zstd file"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn any_frames_and_any_bytes_are_borne(
+        runs in prop::collection::vec((0u64..5, prop_oneof![0u64..200, any::<u64>()]), 0..4),
+        content in prop_oneof![1u64..9000, any::<u64>()],
+        bytes in prop::collection::vec(any::<u8>(), 1..300),
+        flips in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+    ) {
+        let folder = Folder::new();
+        let made = runs.iter().map(|(count, bytes)| FrameRun { count: *count, bytes: ByteCount(*bytes) }).collect();
+        let of = |frames| move |manifest: &mut Manifest| manifest.frames = frames;
+        let invented = Some(Frames { content_bytes: ByteCount(content), runs: made });
+        let mut buf = [0; 64];
+        for change in [Some(invented), None] {
+            let path = match change {
+                Some(frames) => compressed(&folder, &bytes, |manifest| of(frames.clone())(manifest)),
+                None => compressed(&folder, &bytes, |_| {}),
+            };
+            let mut file = fs::read(&path).unwrap();
+            for flip in &flips {
+                let at = flip.index(file.len());
+                file[at] ^= 0x41;
+            }
+            fs::write(&path, &file).unwrap();
+            if let Ok(memory) = RecordedMemory::open(&path) {
+                for at in [0, 1, bytes.len() as u64 - 1, bytes.len() as u64, u64::MAX - 0x7000] {
+                    if let Ok(count) = memory.read_at(Addr(0x7000 + at), &mut buf) {
+                        prop_assert!(count > 0);
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -69,6 +69,8 @@ pub struct Dump {
     pub format: String,
     /// Bytes written, holes not counted.
     pub bytes: ByteCount,
+    /// What they and the holes take in a file that is compressed by zstd; null in others.
+    pub compressed_bytes: Option<ByteCount>,
     /// Left out as holes of the file.
     pub hole_bytes: ByteCount,
     /// `idle`, `precopy`, `fork`, `stop` or `live`.
@@ -81,7 +83,7 @@ pub struct Dump {
     pub copy_on_write_bytes: ByteCount,
     /// Time it took in all.
     pub seconds: f64,
-    /// Of the whole file, holes read as zeros.
+    /// Of the whole content, holes read as zeros.
     pub sha256: Option<String>,
     /// Whether all that was wanted is there.
     pub complete: bool,

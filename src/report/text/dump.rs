@@ -14,7 +14,8 @@ pub fn write(dump: &Dump, page: &mut Page) {
     page.field_line(target::name(&dump.target).put(Paint::Plain, format!(", {}", dump.range)));
     page.begin_field("bytes");
     let seconds = number::duration(dump.seconds);
-    let holes = format!("{} and {} of holes, {} in {seconds}", dump.bytes, dump.hole_bytes, dump.format);
+    let packed = dump.compressed_bytes.map(|bytes| format!(" by zstd to {bytes}")).unwrap_or_default();
+    let holes = format!("{} and {} of holes, {}{packed} in {seconds}", dump.bytes, dump.hole_bytes, dump.format);
     page.field_line(Line::of(Paint::Plain, holes));
     page.begin_field("pause");
     let pause = match dump.pause_ms {

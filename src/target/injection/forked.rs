@@ -55,6 +55,16 @@ impl ForkCost {
         if headroom < page_tables + low + low {
             return Err(format!("only {headroom} are left below its memory limit, and a child's copies count there"));
         }
+        if let Some(group) = target.killed_together() {
+            // Elsewhere the child alone would die if memory ran out; here nothing may depend on giving it up in time.
+            let needed = page_tables + low + low + status.rss_anon.or(status.vm_rss).unwrap_or_default();
+            if headroom < needed {
+                return Err(format!(
+                    "{headroom} are left below its memory limit, {needed} would be safe: out of memory, the kernel kills \
+                     all of its cgroup {group} for a child's copies (memory.oom.group)"
+                ));
+            }
+        }
         // 8 bytes of table for a page of 4 KiB, 12 ms for a GiB of those.
         let pause = Duration::from_micros(500 + page_tables.0 / 8 * 12_000 / (1 << 18));
         Ok(ForkCost { page_tables, headroom, pause })

@@ -53,13 +53,27 @@ fn is_fit(seat: &Seat<'_>, site: &Site) -> bool {
     has_room && seat.is_64_bit() && seat.is_movable()
 }
 
+/// Whether `thread` was there to be seized. EPERM is also the answer for one that has ended and is not buried yet, or
+/// whose process becomes another program this instant.
+fn seize(thread: i32) -> Result<bool, Refusal> {
+    const TRIES: u32 = 5;
+    for _ in 0..TRIES {
+        match ptrace::seize(thread) {
+            Ok(()) => return Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(false),
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => std::thread::sleep(BETWEEN),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let text = std::fs::read_to_string(format!("/proc/{thread}/status")).unwrap_or_default();
+    let state = text.lines().find_map(|line| line.strip_prefix("State:")).unwrap_or("X").trim();
+    if state.starts_with(['Z', 'X', 'x']) { Ok(false) } else { Err(Refusal::Denied) }
+}
+
 /// Stops `thread`; `None` where it ended.
 fn take(thread: i32) -> Result<Option<Instant>, Refusal> {
-    match ptrace::seize(thread) {
-        Ok(()) => {}
-        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(None),
-        Err(error) if error.raw_os_error() == Some(libc::EPERM) => return Err(Refusal::Denied),
-        Err(error) => return Err(error.into()),
+    if !seize(thread)? {
+        return Ok(None);
     }
     let since = Instant::now();
     ptrace::interrupt(thread)?;

@@ -22,6 +22,9 @@ use crate::units::{ByteCount, Span};
 /// The kernel holds the target's address space for what is done in one call: 4 MiB are 0.2 ms.
 const STEP: ByteCount = ByteCount::mib(4);
 
+/// What was mapped anew is copied with what lies so near to it.
+const GRAIN: ByteCount = ByteCount::kib(64);
+
 /// What one page of page table stands for.
 const BLOCK: ByteCount = ByteCount::mib(2);
 
@@ -156,6 +159,14 @@ impl<'t> WriteTracker<'t> {
 
     fn written_in(&self, span: Span, again: bool, spans: &mut Vec<Span>) -> Result<()> {
         match pagemap_scan::written(&self.pagemap, span, again, &mut |span| spans.push(span)) {
+            // Part of it was mapped anew and is tracked no more: that part is looked for. Not where pages are protected
+            // again: what the failed call has protected it does not tell, so that all of the span counts as written.
+            Err(error) if is_unmapped(&error) && !again && span.size() > GRAIN => {
+                let middle =
+                    span.start.plus(ByteCount(span.size().0 / 2)).align_down(GRAIN).max(span.start.plus(GRAIN));
+                self.written_in(Span::new(span.start, middle), again, spans)?;
+                self.written_in(Span::new(middle, span.end), again, spans)?;
+            }
             Err(error) if is_unmapped(&error) => spans.push(span),
             other => other.map_err(|error| self.target.failure("cannot track", &error))?,
         }

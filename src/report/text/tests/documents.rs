@@ -171,6 +171,7 @@ pub fn dump() -> Dump {
         path: "leakscope-4711.raw".into(),
         format: "raw".into(),
         bytes: ByteCount::mib(600),
+        compressed_bytes: None,
         hole_bytes: ByteCount::mib(12),
         method: "stop".into(),
         pause_ms: Some(57.3),
