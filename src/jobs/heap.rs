@@ -131,6 +131,15 @@ pub fn copy(target: &Target, wish: Wish, include_swapped: bool, context: &Contex
     Ok(copied)
 }
 
+/// What a copy of the heap takes.
+///
+/// # Errors
+/// The target ended or may not be read.
+pub fn present(target: &Target) -> Result<ByteCount> {
+    let map = AddressMap { mappings: target.mappings()?, regions: Vec::new() };
+    Ok(target.residency_of(&heap_spans(&map.mappings), &map)?.present_bytes())
+}
+
 fn heap_spans(mappings: &[Mapping]) -> Vec<Span> {
     heap_memory(mappings).into_iter().map(|mapping| mapping.span).collect()
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::copying::wish;
-use super::heap::{copy, walk_copy};
+use super::heap::{copy, present, walk_copy};
 use super::{Context, Inspect, MethodChoice};
 use crate::error::{ErrorKind, Result};
 use crate::explain::HeapFacts;
@@ -17,6 +17,8 @@ use crate::units::ByteCount;
 
 /// A heap is walked twice where copying it stops the target for no longer than this.
 const CHEAP: Duration = Duration::from_millis(150);
+/// And is no larger than this: a walk of it takes a second, before the watch has begun.
+const TWICE: ByteCount = ByteCount::mib(384);
 /// And once, at the end, up to this.
 const BEARABLE: Duration = Duration::from_millis(400);
 /// Groups described: enough to say what is lost.
@@ -36,6 +38,9 @@ pub struct Walk {
 /// # Errors
 /// The target ended, or a person interrupted.
 pub fn first(target: &Target, request: &Inspect, context: &Context) -> Result<Option<Walk>> {
+    if present(target)? > TWICE {
+        return Ok(None);
+    }
     take(target, request, context, CHEAP, None, &HeapOptions { described: 0, inside: false, ..HeapOptions::default() })
 }
 
