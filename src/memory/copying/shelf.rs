@@ -3,9 +3,11 @@
 use super::copy::Piece;
 use super::precopy::Store;
 use crate::error::{Error, ErrorKind, Result};
-use crate::space::spans::within;
+use crate::space::spans::{total, within};
 use crate::sys::pages::Pages;
 use crate::units::{Addr, ByteCount, Span};
+
+const PAGE: u64 = 4096;
 
 /// Memory with places for stretches.
 pub(in crate::memory) struct Shelf {
@@ -16,12 +18,18 @@ pub(in crate::memory) struct Shelf {
 }
 
 impl Shelf {
-    /// Places for `expected` (in order) in `pages`.
+    /// Places for `expected` (in order) in `pages`; what is to spare there lies behind the larger ones, so that what grows
+    /// meanwhile stays in one piece.
     pub fn new(pages: Pages, expected: &[Span]) -> Shelf {
+        let mut spare = ByteCount(pages.len() as u64).saturating_sub(total(expected));
         let mut shelf = Shelf { pages, places: Vec::with_capacity(expected.len()), used: 0 };
-        for span in expected {
-            shelf.places.push(Piece { span: *span, offset: shelf.used });
-            shelf.used += span.size().0 as usize;
+        for (index, span) in expected.iter().enumerate() {
+            let free = expected.get(index + 1).map_or(spare, |next| next.start.since(span.end));
+            let share = ByteCount(span.size().0 / 16 / PAGE * PAGE).min(free).min(spare);
+            spare = spare.saturating_sub(share);
+            let room = Span::new(span.start, span.end.plus(share));
+            shelf.places.push(Piece { span: room, offset: shelf.used });
+            shelf.used += room.size().0 as usize;
         }
         shelf
     }
@@ -92,6 +100,15 @@ mod tests {
         let bytes: Vec<u8> = pieces.iter().flat_map(|piece| pages[piece.range()].to_vec()).collect();
         assert_eq!(bytes, [3, 3, 3, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
         assert_eq!(pieces.iter().map(|piece| piece.span.size().0).sum::<u64>(), 13);
+    }
+
+    #[test]
+    fn what_grows_stays_in_one_piece() {
+        let heap = span(0, 16 * PAGE);
+        let mut shelf = Shelf::new(Pages::reserve(ByteCount(18 * PAGE)).unwrap(), &[heap, span(20 * PAGE, 21 * PAGE)]);
+        shelf.put(heap.end, &[7; PAGE as usize]).unwrap();
+        let (_, pieces) = shelf.pieces(&[span(0, 17 * PAGE), span(20 * PAGE, 21 * PAGE)]);
+        assert_eq!(pieces.iter().map(|piece| piece.span.size().0 / PAGE).collect::<Vec<_>>(), [17, 1]);
     }
 
     #[test]
