@@ -52,7 +52,7 @@ impl fmt::Display for FindingKind {
 }
 
 /// A claim with its weight.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// What it is about.
     pub kind: FindingKind,

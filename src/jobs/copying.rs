@@ -22,7 +22,7 @@ const ONE_STOP: ByteCount = ByteCount::mib(256);
 /// What leakscope needs beside tables and copies: its own code, symbols and buffers.
 const OWN_NEEDS: ByteCount = ByteCount::mib(40);
 /// Threads that copy during a stop.
-const COPY_THREADS: usize = 2;
+pub const COPY_THREADS: usize = 2;
 
 /// The bytes that were scanned: how they were had and what is missing.
 pub struct Taken {
@@ -233,7 +233,11 @@ fn take_stopped(
     Ok(Taken { snapshot, notices })
 }
 
-fn present(target: &Target, map: &AddressMap, spans: &[Span]) -> Result<ByteCount> {
+/// What of `spans` is in memory.
+///
+/// # Errors
+/// The target ended or may not be read.
+pub fn present(target: &Target, map: &AddressMap, spans: &[Span]) -> Result<ByteCount> {
     let mut present = ByteCount::ZERO;
     for span in spans {
         present += target.residency(*span, map)?.present_bytes();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::copying::{cautions, check_interrupted, fell_back, wish};
+use super::copying::{self, COPY_THREADS, cautions, check_interrupted, fell_back, wish};
 use super::scan::open_file;
 use super::subject::{hint_at_worker, open_one};
 use super::{Context, Heap, Selector, Subject};
@@ -20,9 +20,6 @@ use crate::report::{self, Document};
 use crate::space::{AddressMap, Mapping};
 use crate::target::Target;
 use crate::units::{Addr, ByteCount, Span};
-
-/// Threads that copy during a stop.
-const COPY_THREADS: usize = 2;
 
 /// Walks the heap of a process or a file.
 ///
@@ -137,7 +134,7 @@ pub fn copy(target: &Target, wish: Wish, include_swapped: bool, context: &Contex
 /// The target ended or may not be read.
 pub fn present(target: &Target) -> Result<ByteCount> {
     let map = AddressMap { mappings: target.mappings()?, regions: Vec::new() };
-    Ok(target.residency_of(&heap_spans(&map.mappings), &map)?.present_bytes())
+    copying::present(target, &map, &heap_spans(&map.mappings))
 }
 
 fn heap_spans(mappings: &[Mapping]) -> Vec<Span> {

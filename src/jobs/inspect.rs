@@ -236,7 +236,7 @@ impl Findings<'_> {
         }
         let facts = self.facts(&series, limit.as_ref(), context.redact);
         let (verdict, cautions) = (explain::judge(&facts), explain::notices(&facts));
-        let findings = explain::findings(&facts).into_iter().map(report::FindingRow::from).collect();
+        let findings = explain::findings(&facts);
         self.notices.extend(cautions);
         if self.target.identity().is_32bit {
             self.notices.push(Notice::ThirtyTwoBit);

@@ -18,8 +18,7 @@ impl Target {
     pub fn stillness(&self) -> Option<Stillness> {
         let mut turns = BTreeMap::new();
         for thread in self.thread_ids().ok()? {
-            let counted = self.proc_text(&format!("task/{thread}/schedstat")).ok()?;
-            let turn = counted.split_ascii_whitespace().nth(2)?.parse().ok().filter(|turn| *turn > 0)?;
+            let turn = self.turns_of(thread).filter(|turn| *turn > 0)?;
             // The state after the count: who sleeps now is in no turn, and has begun none that the next look misses.
             let stat = Stat::parse(&self.proc_text(&format!("task/{thread}/stat")).ok()?)?;
             if !matches!(stat.state, 'S' | 'T' | 'D' | 'I') {
@@ -33,13 +32,14 @@ impl Target {
     /// For a target that stands still now: whether nobody in it ran between `before` and the stop. The interrupt itself
     /// gives each thread one turn, which it spends in the kernel.
     pub fn was_still_until_stopped(&self, before: &Stillness) -> bool {
-        let turn = |thread: &i32| {
-            let counted = self.proc_text(&format!("task/{thread}/schedstat")).ok()?;
-            counted.split_ascii_whitespace().nth(2)?.parse::<u64>().ok()
-        };
         let threads = self.thread_ids().unwrap_or_default();
         threads.len() == before.turns.len()
-            && before.turns.iter().all(|(thread, turns)| turn(thread).is_some_and(|now| now <= turns + 1))
+            && before.turns.iter().all(|(thread, turns)| self.turns_of(*thread).is_some_and(|now| now <= turns + 1))
+    }
+
+    fn turns_of(&self, thread: i32) -> Option<u64> {
+        let counted = self.proc_text(&format!("task/{thread}/schedstat")).ok()?;
+        counted.split_ascii_whitespace().nth(2)?.parse().ok()
     }
 }
 

@@ -1,4 +1,5 @@
-//! What every way of copying needs: where the pages are, memory for them that can be spared, and the stop itself.
+//! What every way of copying needs: where the pages are, memory for them that can be spared, and what is done at one
+//! moment.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -77,7 +78,7 @@ pub(super) struct Now {
 }
 
 /// Where the pages of some spans are.
-pub(in crate::memory) struct Runs {
+pub(super) struct Runs {
     pub present: Vec<Span>,
     pub swapped: Vec<Span>,
 }
@@ -96,10 +97,10 @@ impl Copier<'_> {
         Ok(Runs { present: joined(runs.present), swapped: joined(runs.swapped) })
     }
 
-    /// Memory for a copy of what is there of `wanted`, and some for what comes meanwhile.
-    pub fn reserve_for(&self, wanted: &[Span]) -> Result<Pages> {
+    /// Memory for a copy of what is `present`, and some for what comes meanwhile.
+    pub fn reserve_for(&self, present: &[Span]) -> Result<Pages> {
         let (target, budget) = (self.target, self.options.budget);
-        let need = total(&self.runs(wanted)?.present);
+        let need = total(present);
         if need > budget {
             let reason = format!("{need} are to be copied and {budget} are allowed");
             return Err(Error::new(ErrorKind::Failed, "cannot copy the memory of", target.subject(), reason)
@@ -124,7 +125,7 @@ impl Copier<'_> {
 
     /// Finds anew what is there of `wanted` and copies it: what is done in a stop, and nothing else is.
     pub fn copy_now(&self, wanted: Wanted<'_>, pages: &mut Pages) -> Result<Now> {
-        let map = wanted.map_at_stop(self.map, || self.target.mappings())?;
+        let map = wanted.map_now(self.map, self.target)?;
         let spans = wanted.among(&map.mappings);
         let runs = Copier { map: &map, ..*self }.runs(&spans)?;
         let copied = copy(self.mem, &runs.present, pages, self.options.threads, self.progress);

@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::space::AddressMap;
 use crate::target::Target;
 
-/// The ways that were tried in vain or were out of the question, and why.
+/// The ways that were tried in vain, and why.
 pub type Declined = Vec<(Method, String)>;
 
 /// Copies what is `wanted`, with the threads' registers, into memory of our own, as it is at one instant.

@@ -71,7 +71,8 @@ struct Rounds<'p, 't> {
 
 /// What the final stop gave.
 struct Last {
-    mappings: Vec<Mapping>,
+    at: Instant,
+    map: AddressMap,
     wanted: Vec<Span>,
     changed: Vec<Span>,
     there: Vec<Span>,
@@ -110,15 +111,13 @@ pub(in crate::memory) fn precopy(
     let mut longest = tracker.pause();
     for _ in 0..ATTEMPTS {
         let pause = Pause::begin(target)?;
-        let at = Instant::now();
         let last = rounds.last(&tracker, &mut pages);
         let (stood, threads) = pause.end_with_threads()?;
         longest = longest.max(stood);
         match last? {
             Some(last) => {
                 drop(tracker);
-                let taken = rounds.finish(last, &pages, at)?;
-                return Ok(Precopied { threads, pause: longest, ..taken });
+                return rounds.finish(last, &pages, threads, longest);
             }
             None => {
                 let written = tracker.written()?;
@@ -152,14 +151,15 @@ impl Rounds<'_, '_> {
 
     /// What is done while the target stands still; `None` where that is too much for `pages`.
     fn last(&self, tracker: &WriteTracker<'_>, pages: &mut Pages) -> Result<Option<Last>> {
-        let mappings = self.target.mappings()?;
-        let wanted = self.wanted.among(&mappings);
+        let at = Instant::now();
+        let map = AddressMap { mappings: self.target.mappings()?, regions: Vec::new() };
+        let wanted = self.wanted.among(&map.mappings);
         let mut changed = tracker.written_last()?;
         changed.extend(self.dropped(tracker.pagemap()));
         changed.extend(wanted.iter().flat_map(|span| outside(tracker.tracked(), *span)));
         // What is wanted no more is dropped with what is there no more.
         let changed: Vec<Span> = joined(changed).iter().flat_map(|span| within(&wanted, *span)).collect();
-        let residency = self.target.residency_of(&changed, self.map)?;
+        let residency = self.target.residency_of(&changed, &map)?;
         let (mut there, mut swapped) = (residency.present, residency.swapped);
         if self.include_swapped {
             there.append(&mut swapped);
@@ -171,7 +171,7 @@ impl Rounds<'_, '_> {
         // A thread more has to be made first.
         let threads = if total(&there) > FEW { 2 } else { 1 };
         let copied = copy(&self.mem, &there, pages, threads, &Silent);
-        Ok(Some(Last { mappings, wanted, changed, there, swapped: joined(swapped), copied }))
+        Ok(Some(Last { at, map, wanted, changed, there, swapped: joined(swapped), copied }))
     }
 
     /// Blocks of a huge page in which something is stored and nothing is left: the kernel tells of single pages that
@@ -195,7 +195,7 @@ impl Rounds<'_, '_> {
     }
 
     /// Stores what the final stop copied, and sums up.
-    fn finish(self, last: Last, pages: &Pages, at: Instant) -> Result<Precopied> {
+    fn finish(self, last: Last, pages: &Pages, threads: Vec<Thread>, pause: Duration) -> Result<Precopied> {
         let copied = last.copied.map_err(|error| failure(self.target, error))?;
         for piece in &copied.pieces {
             self.store.put(piece.span.start, &pages[piece.range()])?;
@@ -212,14 +212,14 @@ impl Rounds<'_, '_> {
         let known = joined(present.iter().chain(&last.swapped).chain(&copied.gaps).copied().collect());
         let mut swapped = last.swapped;
         for span in last.wanted.iter().flat_map(|span| outside(&known, *span)) {
-            swapped.extend(self.target.residency(span, self.map).map(|there| there.swapped).unwrap_or_default());
+            swapped.extend(self.target.residency(span, &last.map).map(|there| there.swapped).unwrap_or_default());
         }
         let swapped = joined(swapped);
         let mut coverage = Coverage { wanted: total(&last.wanted), copied: total(&present), ..Coverage::default() };
         (coverage.swapped, coverage.gaps) = (total(&swapped), copied.gaps);
         let known = coverage.copied + coverage.swapped + total(&coverage.gaps);
         coverage.absent = coverage.wanted.saturating_sub(known);
-        let (mappings, wanted) = (last.mappings, last.wanted);
-        Ok(Precopied { present, swapped, coverage, wanted, mappings, threads: Vec::new(), pause: Duration::ZERO, at })
+        let (mappings, wanted, at) = (last.map.mappings, last.wanted, last.at);
+        Ok(Precopied { present, swapped, coverage, wanted, threads, mappings, pause, at })
     }
 }

@@ -71,7 +71,7 @@ pub fn stage_by(
 type Staged = (StagedMemory, Duration, u32, Instant);
 
 fn stage_stopped(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
-    let mut pages = copier.reserve_for(&wanted.among(&copier.map.mappings))?;
+    let mut pages = copier.reserve_for(&copier.runs(&wanted.among(&copier.map.mappings))?.present)?;
     let held = Pause::begin(copier.target)?;
     let at = Instant::now();
     let outcome = copier.copy_now(wanted, &mut pages);
@@ -85,7 +85,7 @@ fn stage_stopped(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
 /// Without a stop, of a process in which nobody runs meanwhile; with a bare one where registers are asked for.
 fn stage_idle(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
     let target = copier.target;
-    let mut pages = copier.reserve_for(&wanted.among(&copier.map.mappings))?;
+    let mut pages = copier.reserve_for(&copier.runs(&wanted.among(&copier.map.mappings))?.present)?;
     let before = target.stillness().ok_or_else(|| not_idle(target))?;
     let at = Instant::now();
     let Now { map, spans, copied, swapped } = copier.copy_now(wanted, &mut pages)?;
@@ -108,9 +108,8 @@ fn stage_idle(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
 
 /// Copied while the target runs, with a stop for what it wrote last.
 fn stage_precopied(copier: &Copier<'_>, wanted: Wanted<'_>) -> Result<Staged> {
-    let early = wanted.among(&copier.map.mappings);
-    let present = copier.runs(&early)?.present;
-    let mut shelf = Shelf::new(copier.reserve_for(&early)?, &present);
+    let present = copier.runs(&wanted.among(&copier.map.mappings))?.present;
+    let mut shelf = Shelf::new(copier.reserve_for(&present)?, &present);
     let include_swapped = copier.options.include_swapped;
     let taken = precopy(copier.target, copier.map, wanted, include_swapped, &mut shelf, copier.progress)?;
     let (pages, pieces) = shelf.pieces(&taken.present);

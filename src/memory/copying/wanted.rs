@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::error::Result;
 use crate::space::spans::joined;
 use crate::space::{AddressMap, Mapping};
+use crate::target::Target;
 use crate::units::Span;
 
 /// What is to be copied of a target.
@@ -26,14 +28,10 @@ impl Wanted<'_> {
     }
 
     /// The address space now, where the choice depends on it, else `early`.
-    pub(super) fn map_at_stop(
-        &self,
-        early: &AddressMap,
-        now: impl FnOnce() -> crate::error::Result<Vec<Mapping>>,
-    ) -> crate::error::Result<AddressMap> {
+    pub(super) fn map_now(&self, early: &AddressMap, target: &Target) -> Result<AddressMap> {
         match self {
             Wanted::Spans(_) => Ok(early.clone()),
-            Wanted::Chosen(_) => Ok(AddressMap { mappings: now()?, regions: Vec::new() }),
+            Wanted::Chosen(_) => Ok(AddressMap { mappings: target.mappings()?, regions: Vec::new() }),
         }
     }
 }

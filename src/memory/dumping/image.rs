@@ -62,25 +62,9 @@ pub(in crate::memory) struct Written {
 }
 
 impl<'w> Image<'w> {
-    /// An image of `span` into the empty file at `path`; hashed if `hashed`.
+    /// An image of `span` in the file at `path`, which has no content yet or bytes for which [`Image::kept`] stands; hashed if
+    /// `hashed`.
     pub fn begin(
-        (place, path): (Place<'w>, &'w std::path::Path),
-        span: Span,
-        map: &'w AddressMap,
-        open: OpenFile<'w>,
-        hashed: bool,
-        progress: &'w dyn Progress,
-    ) -> Result<Image<'w>> {
-        // The whole length at once: a file system that cannot hold it says so before the target is touched.
-        if let Place::Plain(Sink { file, .. }) = place {
-            let cleared = file.set_len(0).and_then(|()| file.set_len(span.size().0));
-            cleared.map_err(|error| failure(path, &error))?;
-        }
-        Ok(Image::resume((place, path), span, map, open, hashed, progress))
-    }
-
-    /// The same where the bytes are in the file already, for which [`Image::kept`] stands.
-    pub fn resume(
         (place, path): (Place<'w>, &'w std::path::Path),
         span: Span,
         map: &'w AddressMap,

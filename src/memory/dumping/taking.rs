@@ -78,16 +78,15 @@ impl<'w> Work<'w> {
     }
 
     fn image<'i>(&'i self, map: &'i AddressMap) -> Result<Image<'i>> {
+        self.clear()?;
         let place = match self.options.compression {
             Compression::None => Place::Plain(self.sink),
-            Compression::Zstd => self.packed().map_err(|error| failure(self.path, &error))?,
+            Compression::Zstd => {
+                let packer = Packer::new(self.sink.file, self.options.threads);
+                Place::Packed(packer.map_err(|error| failure(self.path, &error))?)
+            }
         };
-        Image::begin((place, self.path), self.range, map, self.open, self.hashed, self.progress)
-    }
-
-    fn packed(&self) -> std::io::Result<Place<'_>> {
-        self.sink.file.set_len(0)?;
-        Ok(Place::Packed(Packer::new(self.sink.file, self.options.threads)?))
+        Ok(Image::begin((place, self.path), self.range, map, self.open, self.hashed, self.progress))
     }
 
     fn copying(&self, budget: ByteCount) -> CopyOptions {
@@ -100,7 +99,7 @@ impl<'w> Work<'w> {
         let range = [self.range];
         let wanted = Wanted::Spans(&range);
         // What is wrong with the file shows before the target is stopped.
-        self.image(self.map)?;
+        self.clear()?;
         let snapshot = stage_by(method, self.target, self.map.clone(), wanted, &copying, self.progress)?;
         let mut image = self.image(snapshot.memory.address_map())?;
         self.progress.begin("writing", Some(snapshot.coverage.copied));
@@ -199,10 +198,15 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// The file without any content, as long as it is to be.
+    /// The file without any content; as long as it is to be, where that is known: a file system that cannot hold it says so
+    /// before the target is touched.
     fn clear(&self) -> Result<()> {
+        let length = match self.options.compression {
+            Compression::None => self.range.size().0,
+            Compression::Zstd => 0,
+        };
         let file = self.sink.file;
-        let cleared = file.set_len(0).and_then(|()| file.set_len(self.range.size().0));
+        let cleared = file.set_len(0).and_then(|()| file.set_len(length));
         cleared.map_err(|error| failure(self.path, &error))
     }
 
@@ -211,7 +215,7 @@ impl<'w> Work<'w> {
         let _aback = cpu::aback();
         let map = AddressMap { mappings: taken.mappings, ..AddressMap::default() };
         let file = (Place::Plain(self.sink), self.path);
-        let mut image = Image::resume(file, self.range, &map, self.open, self.hashed, self.progress);
+        let mut image = Image::begin(file, self.range, &map, self.open, self.hashed, self.progress);
         let kept = taken.present.iter().map(|span| (*span, 0));
         let swapped = taken.swapped.iter().map(|span| (*span, 1));
         let gaps = taken.coverage.gaps.iter().map(|span| (*span, 2));

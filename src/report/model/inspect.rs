@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Allocations, Content, FindingRow, RegionRow, TargetRow};
+use super::{Allocations, Content, RegionRow, TargetRow};
+use crate::explain::Finding;
 use crate::units::{ByteCount, Rate};
 
 /// The answer of `inspect`.
@@ -29,7 +30,7 @@ pub struct Inspect {
     /// The judgement.
     pub verdict: Option<Verdict>,
     /// What it rests on, growth before size, the weightiest first.
-    pub findings: Vec<FindingRow>,
+    pub findings: Vec<Finding>,
     /// Every caution on how this was made.
     pub warnings: Vec<String>,
 }

@@ -3,7 +3,6 @@
 //! never 0. Text of the target is raw here; writers escape it.
 
 mod content;
-mod finding;
 mod heap;
 mod heap_rows;
 mod inspect;
@@ -13,7 +12,6 @@ mod target;
 mod trace;
 
 pub use content::{CompositionRow, Content, GroupRow, SampleRow};
-pub use finding::{EvidenceRow, FindingRow, Part, Point};
 pub use heap::{
     AllocatorRow, ArenaRow, CensusRowOut, ConsistencyRow, FreeRow, Heap, HeapGroupRow, HolderRow, InsideRowOut,
     ReachRow, SizeRow, StepRow, TallyRow, WhyRow,
