@@ -21,19 +21,19 @@ const MEMORY: &str = include_str!("memory.c");
 
 const ALL: [Method; 5] = [Method::Live, Method::Idle, Method::Precopy, Method::Fork, Method::Stop];
 
-struct Subject {
+pub(in crate::memory) struct Subject {
     patient: Patient,
-    target: Target,
+    pub target: Target,
 }
 
 impl Subject {
-    fn start() -> Subject {
+    pub fn start() -> Subject {
         let patient = Patient::start(MEMORY, &[]);
         let target = Target::open(patient.pid()).unwrap();
         Subject { patient, target }
     }
 
-    fn span(&self, name: &str) -> Span {
+    pub fn span(&self, name: &str) -> Span {
         let pair = self.patient.truth.split(' ').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         let (start, end) = pair.unwrap().split_once('-').unwrap();
         let addr = |text: &str| Addr(u64::from_str_radix(text, 16).unwrap());

@@ -4,6 +4,8 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use crate::units::Span;
+
 /// A pidfd of the process `pid`, as pidfd_open(2) gives it.
 ///
 /// # Errors
@@ -44,6 +46,19 @@ pub fn take(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<OwnedFd> {
     }
     // SAFETY: a non-negative answer is a descriptor that nobody else owns yet.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+/// Has the kernel put the small pages of `span` together into huge ones, where that can be (process_madvise(2) with
+/// MADV_COLLAPSE, Linux 6.1).
+///
+/// # Errors
+/// The kernel's: EPERM without CAP_SYS_NICE, ENOMEM or EBUSY where no huge page is to be had.
+pub fn collapse(pidfd: BorrowedFd<'_>, span: Span) -> io::Result<()> {
+    const MADV_COLLAPSE: libc::c_int = 25;
+    let range = libc::iovec { iov_base: span.start.0 as *mut libc::c_void, iov_len: span.size().0 as usize };
+    // SAFETY: one iovec lives for the whole call; it speaks of memory of the other process, which keeps its content.
+    let done = unsafe { libc::syscall(libc::SYS_process_madvise, pidfd.as_raw_fd(), &range, 1, MADV_COLLAPSE, 0) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// `struct pidfd_info` of `include/uapi/linux/pidfd.h`, as Linux 6.15 has it.

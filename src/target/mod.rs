@@ -19,6 +19,7 @@ mod looking;
 mod machine;
 mod maps;
 mod opening;
+mod own_pages;
 #[cfg(test)]
 pub(crate) mod patient;
 mod pause;
@@ -45,6 +46,7 @@ pub use ledger::Ledger;
 pub use limits::{Limit, LimitEffect, LimitKind};
 pub use machine::{MachineMemory, machine_memory};
 pub use opening::Target;
+pub use own_pages::OwnPages;
 pub use pause::{Pause, Stopped};
 pub use processes::{ProcessRow, processes};
 pub use reading::{path_of, perf_paranoid};

@@ -115,7 +115,8 @@ impl<'t> Pause<'t> {
     fn finish(mut self, with_threads: bool) -> Result<Ended> {
         let ended = self.tracer.take().and_then(|mut tracer| {
             let talk = tracer.talk()?;
-            talk.say(&with_threads).ok()?;
+            // Where it has let go already, it has said so.
+            let _ = talk.say(&with_threads);
             talk.hear::<Ended>().ok()
         });
         let broken = |reason: &str| {

@@ -2,9 +2,9 @@
 //! moment.
 
 use std::collections::VecDeque;
-use std::fs::File;
 
 use super::copy::{Copied, copy};
+use super::reader::Reader;
 use super::wanted::Wanted;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::ReadError;
@@ -64,7 +64,7 @@ fn with_slack(need: ByteCount) -> ByteCount {
 pub(super) struct Copier<'c> {
     pub target: &'c Target,
     pub map: &'c AddressMap,
-    pub mem: &'c File,
+    pub reader: &'c Reader,
     pub options: &'c CopyOptions,
     pub progress: &'c dyn Progress,
 }
@@ -128,7 +128,7 @@ impl Copier<'_> {
         let map = wanted.map_now(self.map, self.target)?;
         let spans = wanted.among(&map.mappings);
         let runs = Copier { map: &map, ..*self }.runs(&spans)?;
-        let copied = copy(self.mem, &runs.present, pages, self.options.threads, self.progress);
+        let copied = copy(self.reader, &runs.present, pages, self.options.threads, self.progress);
         Ok(Now { map, spans, copied, swapped: runs.swapped })
     }
 

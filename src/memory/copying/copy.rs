@@ -1,13 +1,12 @@
 //! Copying runs of a process's memory into a buffer that is there already, on a few threads. This is what happens
 //! while a target stands still: reads and nothing else.
 
-use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::reader::Reader;
 use crate::memory::ReadError;
-use crate::memory::live::{WINDOW, read_memory};
 use crate::progress::Progress;
 use crate::space::spans::{joined, outside};
 use crate::units::{Addr, ByteCount, Span};
@@ -45,7 +44,7 @@ struct Job<'b> {
 /// # Errors
 /// What speaks of the process as a whole; an interruption comes as `Io` of kind `Interrupted`.
 pub(in crate::memory) fn copy(
-    mem: &File,
+    reader: &Reader,
     runs: &[Span],
     buffer: &mut [u8],
     threads: usize,
@@ -54,7 +53,7 @@ pub(in crate::memory) fn copy(
     let (taken, left) = fit(runs, buffer.len());
     let jobs = jobs(&taken, buffer);
     let threads = threads.clamp(1, jobs.len().max(1));
-    let crew = Crew { mem, jobs: Mutex::new(jobs.into_iter()), failed: AtomicBool::new(false), progress };
+    let crew = Crew { reader, jobs: Mutex::new(jobs.into_iter()), failed: AtomicBool::new(false), progress };
     let gaps = if threads == 1 { crew.work()? } else { crew.work_together(threads)? };
     let gaps = joined(gaps);
     let mut pieces = Vec::with_capacity(taken.len());
@@ -110,7 +109,7 @@ fn jobs<'b>(pieces: &[Piece], buffer: &'b mut [u8]) -> Vec<Job<'b>> {
 }
 
 struct Crew<'a, 'b> {
-    mem: &'a File,
+    reader: &'a Reader,
     jobs: Mutex<std::vec::IntoIter<Job<'b>>>,
     failed: AtomicBool,
     progress: &'a dyn Progress,
@@ -142,7 +141,7 @@ impl Crew<'_, '_> {
                 self.failed.store(true, Ordering::Relaxed);
                 return Err(ReadError::Io(io::ErrorKind::Interrupted.into()));
             }
-            if let Err(error) = fill(self.mem, job, &mut gaps) {
+            if let Err(error) = fill(self.reader, job, &mut gaps) {
                 self.failed.store(true, Ordering::Relaxed);
                 return Err(error);
             }
@@ -151,11 +150,10 @@ impl Crew<'_, '_> {
     }
 }
 
-fn fill(mem: &File, job: Job<'_>, gaps: &mut Vec<Span>) -> Result<(), ReadError> {
+fn fill(reader: &Reader, job: Job<'_>, gaps: &mut Vec<Span>) -> Result<(), ReadError> {
     let (mut addr, mut rest) = (job.addr, job.bytes);
     while !rest.is_empty() {
-        let size = rest.len().min(WINDOW.0 as usize);
-        let done = match read_memory(mem, addr, &mut rest[..size]) {
+        let done = match reader.read(addr, rest) {
             Ok(length) => length,
             Err(ReadError::Fault(_)) => {
                 let page = addr.plus(ByteCount(1)).align_up(PAGE);
@@ -173,6 +171,7 @@ fn fill(mem: &File, job: Job<'_>, gaps: &mut Vec<Span>) -> Result<(), ReadError>
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write;
 
     use super::*;
@@ -193,10 +192,11 @@ mod tests {
     #[test]
     fn runs_land_one_after_another_whatever_the_number_of_threads() {
         let (file, bytes) = patterned(5 * JOB);
+        let reader = Reader::from(file);
         let runs = [span(10, 20), span(4096, 3 * JOB as u64 + 5), span(4 * JOB as u64, 5 * JOB as u64 - 1)];
         for threads in [1, 2, 7] {
             let mut buffer = vec![0; 5 * JOB];
-            let copied = copy(&file, &runs, &mut buffer, threads, &Silent).unwrap();
+            let copied = copy(&reader, &runs, &mut buffer, threads, &Silent).unwrap();
             assert_eq!(copied.pieces.iter().map(|piece| piece.span).collect::<Vec<_>>(), runs);
             for piece in &copied.pieces {
                 let from = piece.span.start.0 as usize..piece.span.end.0 as usize;
@@ -208,11 +208,11 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_left_and_what_ends_is_gone() {
-        let (file, _) = patterned(8192);
+        let reader = Reader::from(patterned(8192).0);
         let mut buffer = vec![0; 100];
-        let copied = copy(&file, &[span(0, 90), span(200, 300), span(400, 401)], &mut buffer, 2, &Silent).unwrap();
+        let copied = copy(&reader, &[span(0, 90), span(200, 300), span(400, 401)], &mut buffer, 2, &Silent).unwrap();
         assert_eq!(copied.left, [span(210, 300), span(400, 401)]);
         assert_eq!(copied.pieces[1], Piece { span: span(200, 210), offset: 90 });
-        assert!(matches!(copy(&file, &[span(8190, 8200)], &mut buffer, 1, &Silent), Err(ReadError::Gone)));
+        assert!(matches!(copy(&reader, &[span(8190, 8200)], &mut buffer, 1, &Silent), Err(ReadError::Gone)));
     }
 }

@@ -7,6 +7,7 @@ pub(super) mod gently;
 pub(super) mod ladder;
 pub(super) mod leisure;
 pub(super) mod precopy;
+pub(super) mod reader;
 pub(super) mod shelf;
 pub(super) mod stage;
 pub(super) mod stream;

@@ -7,10 +7,11 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use super::copy::copy;
+use super::reader::Reader;
 use super::wanted::Wanted;
 use super::{leisure, stream::Part};
 use crate::error::{Error, ErrorKind, Result};
-use crate::memory::live::{failure, open_mem};
+use crate::memory::live::failure;
 use crate::memory::{Coverage, ReadError};
 use crate::progress::{Progress, Silent};
 use crate::space::spans::{joined, outside, total, within};
@@ -60,7 +61,8 @@ pub(in crate::memory) struct Precopied {
 struct Rounds<'p, 't> {
     target: &'t Target,
     map: &'p AddressMap,
-    mem: File,
+    /// For the final stop.
+    reader: Reader,
     wanted: Wanted<'p>,
     include_swapped: bool,
     /// Stored so far, in order.
@@ -94,8 +96,8 @@ pub(in crate::memory) fn precopy(
     progress: &dyn Progress,
 ) -> Result<Precopied> {
     let mut tracker = WriteTracker::begin(target, &map.mappings, &wanted.among(&map.mappings))?;
-    let mem = open_mem(target)?;
-    let mut rounds = Rounds { target, map, mem, wanted, include_swapped, present: Vec::new(), store, progress };
+    let reader = Reader::stopped(target)?;
+    let mut rounds = Rounds { target, map, reader, wanted, include_swapped, present: Vec::new(), store, progress };
     rounds.copy_live(tracker.tracked())?;
     for _ in 0..ROUNDS {
         let written = tracker.written()?;
@@ -170,7 +172,7 @@ impl Rounds<'_, '_> {
         }
         // A thread more has to be made first.
         let threads = if total(&there) > FEW { 2 } else { 1 };
-        let copied = copy(&self.mem, &there, pages, threads, &Silent);
+        let copied = copy(&self.reader, &there, pages, threads, &Silent);
         Ok(Some(Last { at, map, wanted, changed, there, swapped: joined(swapped), copied }))
     }
 

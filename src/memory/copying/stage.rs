@@ -7,10 +7,11 @@ use super::copier::{Copier, CopyOptions, Now};
 use super::copy::Copied;
 use super::ladder::Method;
 use super::precopy::precopy;
+use super::reader::Reader;
 use super::shelf::Shelf;
 use super::wanted::Wanted;
 use crate::error::{Error, ErrorKind, Result};
-use crate::memory::live::{failure, open_mem};
+use crate::memory::live::failure;
 use crate::memory::{Coverage, StagedMemory};
 use crate::progress::Progress;
 use crate::space::AddressMap;
@@ -51,8 +52,8 @@ pub fn stage_by(
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
     let began = Instant::now();
-    let mem = open_mem(target)?;
-    let copier = Copier { target, map: &map, mem: &mem, options, progress };
+    let reader = if method == Method::Stop { Reader::stopped(target) } else { Reader::running(target) }?;
+    let copier = Copier { target, map: &map, reader: &reader, options, progress };
     let taken = match method {
         Method::Idle => stage_idle(&copier, wanted)?,
         Method::Precopy => stage_precopied(&copier, wanted)?,

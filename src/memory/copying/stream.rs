@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::copier::{Copier, CopyOptions, Now, afford};
 use super::copy::Piece;
+use super::reader::Reader;
 use super::wanted::Wanted;
 use crate::error::Result;
-use crate::memory::live::{failure, open_mem};
+use crate::memory::live::failure;
 use crate::memory::{Consistency, Coverage};
 use crate::progress::Progress;
 use crate::space::AddressMap;
@@ -69,8 +70,8 @@ pub(in crate::memory) fn stream_parts(
 ) -> Result<StreamSummary> {
     const LARGEST_STOP: ByteCount = ByteCount::mib(64);
     let began = Instant::now();
-    let mem = open_mem(target)?;
-    let copier = Copier { target, map, mem: &mem, options, progress };
+    let reader = Reader::stopped(target)?;
+    let copier = Copier { target, map, reader: &reader, options, progress };
     let wanted = joined(spans.to_vec());
     let buffer = options.budget.min(LARGEST_STOP).min(total(&wanted)).max(ByteCount::kib(256));
     afford(target, buffer)?;

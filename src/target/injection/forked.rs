@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::WriteTracker;
+use super::huge_pages::HugePages;
 use super::site::Site;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::aside::{self, Aside, Talk};
 use crate::target::pause::refusal::{Refusal, refuse};
 use crate::target::{LimitEffect, Target};
-use crate::units::ByteCount;
+use crate::units::{Addr, ByteCount, Span};
 
 /// The child is given up where less is left below a limit at which the kernel kills: this, or an eighth of the limit.
 const LOW_WATER: ByteCount = ByteCount::mib(64);
@@ -23,6 +25,8 @@ pub struct ChildSnapshot {
     child: Target,
     pause: Duration,
     _keeper: Aside,
+    /// Last, when nobody shares them any more.
+    _huge: Option<HugePages>,
 }
 
 /// What a child takes of the target's allowance.
@@ -96,6 +100,10 @@ impl ChildSnapshot {
     /// The same by the threads of `site` alone.
     pub(super) fn take_at(target: &Target, site: &Site) -> Result<ChildSnapshot> {
         let failed = |error| target.failure("cannot fork", &error);
+        let huge = HugePages::among(
+            target,
+            &WriteTracker::trackable(&target.mappings()?, &[Span::new(Addr(0), Addr(u64::MAX))]),
+        );
         let mem = target.writable_memory().map_err(failed)?;
         let keep = [mem.as_fd(), target.directory().as_fd()];
         let mut keeper = aside::begin(&keep, |talk| keep_child(target, site, &mem, talk)).map_err(failed)?;
@@ -103,7 +111,7 @@ impl ChildSnapshot {
         match begun.unwrap_or(Begun::Refused(Refusal::Gone)) {
             Begun::Forked { child, stood } => {
                 let child = Target::open(child)?;
-                Ok(ChildSnapshot { child, pause: stood, _keeper: keeper })
+                Ok(ChildSnapshot { child, pause: stood, _keeper: keeper, _huge: huge })
             }
             Begun::Refused(Refusal::Gone) => {
                 target.check_alive()?;

@@ -2,6 +2,7 @@
 //! asked for, a copy-on-write child and a userfaultfd. Done in a process beside us; the raw work is `sys::inject`'s.
 
 mod forked;
+mod huge_pages;
 mod leftover;
 mod site;
 #[cfg(target_arch = "x86_64")]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::huge_pages::HugePages;
 use super::site::Site;
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::spans::{joined, outside, within};
@@ -39,6 +40,8 @@ pub struct WriteTracker<'t> {
     /// The part of that in which something is or was: to protect the rest would give it page tables, for good.
     tracked: Vec<Span>,
     pause: Duration,
+    /// Last, when nothing is protected any more.
+    _huge: Option<HugePages>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,9 +64,11 @@ impl<'t> WriteTracker<'t> {
         userfaultfd::agree(fd.as_fd()).map_err(|error| unfit(cannot_track(&error)))?;
         let pagemap = target.proc_file("pagemap").map_err(|error| target.failure("cannot track", &error))?;
         let map = AddressMap { mappings: mappings.to_vec(), regions: Vec::new() };
+        let trackable = WriteTracker::trackable(mappings, spans);
+        let _huge = HugePages::among(target, &trackable);
         let (registered, tracked) = (Vec::new(), Vec::new());
-        let mut tracker = WriteTracker { target, fd, pagemap, map, registered, tracked, pause };
-        for span in WriteTracker::trackable(mappings, spans) {
+        let mut tracker = WriteTracker { target, fd, pagemap, map, registered, tracked, pause, _huge };
+        for span in trackable {
             tracker.register(span).map_err(|error| unfit(cannot_track(&error)))?;
         }
         tracker.track_more()?;
