@@ -1,4 +1,4 @@
-//! Memory of a process as it runs, by pread of its held /proc/PID/mem. Never by process_vm_readv: that pins pages
+//! Memory of a process as it runs, by pread of its held /proc/PID/mem. Not by process_vm_readv: that pins pages
 //! and so copies those a forked worker still shares with its master, which makes the worker grow for good.
 
 use std::fs::File;

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::sys::pagemap_scan::{Query, category, walk};
 use crate::sys::pidfd;
 use crate::target::Target;
-use crate::units::{Addr, ByteCount, Span};
+use crate::units::{ByteCount, Span};
 
 /// On x86-64, and on arm64 with pages of 4 KiB.
 const HUGE_PAGE: ByteCount = ByteCount::mib(2);
@@ -67,6 +67,7 @@ mod tests {
     use super::*;
     use crate::target::patient::Patient;
     use crate::target::{ChildSnapshot, WriteTracker};
+    use crate::units::Addr;
 
     /// 16 huge pages; writes a byte in every small page of the first 8 when asked to, and gives part of the 9th back.
     const HUGE: &str = r#"
