@@ -15,6 +15,8 @@ use nix::unistd::{ForkResult, Pid, alarm, fork, getppid, setsid};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::cpu;
+
 /// What is done at a stretch ends within this time or the kernel ends the process, and with it all tracing.
 const LONGEST_WORK: Duration = Duration::from_secs(60);
 /// How often somebody who waits looks whether it is long enough.
@@ -67,6 +69,8 @@ pub fn begin(keep: &[BorrowedFd<'_>], work: impl FnOnce(&mut Talk)) -> io::Resul
 /// Makes the forked process one of its own: no terminal, no files of ours, no end that was meant for us.
 fn settle(mut kept: Vec<RawFd>) {
     let _ = setsid();
+    // A target waits for what is done here.
+    cpu::step_ahead();
     // SAFETY: the default action of SIGALRM is to end the process, which lets go of everything.
     unsafe { libc::signal(libc::SIGALRM, libc::SIG_DFL) };
     working();

@@ -1,6 +1,7 @@
 //! Lets a hot loop use what the processor at hand can do beyond the oldest one of its kind, and others go before it.
 //! Knows features and priorities; the loops are their owners'.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// What a processor can do.
@@ -72,34 +73,54 @@ fn modern<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-const NICE: libc::c_int = 10;
+/// Behind others, and before them (setpriority(2)).
+const BACK: libc::c_int = 10;
+const AHEAD: libc::c_int = -10;
 
 /// Lets others go before the calling thread, for good, where processors are scarce.
 pub fn step_back() {
-    priority(NICE);
+    set_priority(BACK);
 }
 
-/// The same until this is dropped.
+/// Goes before others, for good, where the kernel allows it (with CAP_SYS_NICE).
+pub fn step_ahead() {
+    set_priority(AHEAD);
+}
+
+/// Another priority of the thread that asked for it, until this is dropped.
 #[derive(Debug)]
-pub struct Aback(());
+pub struct Turn {
+    before: libc::c_int,
+    /// A priority is a thread's.
+    here: PhantomData<*const ()>,
+}
 
 /// Lets others go first for a while; `None` where the way back needs a privilege that we have not.
-pub fn aback() -> Option<Aback> {
-    nix::unistd::geteuid().is_root().then(|| {
-        priority(NICE);
-        Aback(())
-    })
+pub fn aback() -> Option<Turn> {
+    nix::unistd::geteuid().is_root().then(|| turn(BACK)).flatten()
 }
 
-impl Drop for Aback {
+/// Goes before others for a while, as do the threads made meanwhile; `None` where the kernel does not allow it.
+pub fn ahead() -> Option<Turn> {
+    turn(AHEAD)
+}
+
+fn turn(nice: libc::c_int) -> Option<Turn> {
+    // SAFETY: the call takes two integers; Linux takes 0 for the calling thread alone.
+    let before = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    set_priority(nice).then_some(Turn { before, here: PhantomData })
+}
+
+impl Drop for Turn {
     fn drop(&mut self) {
-        priority(0);
+        set_priority(self.before);
     }
 }
 
-fn priority(nice: libc::c_int) {
-    // SAFETY: the call takes three integers; Linux takes 0 for the calling thread alone. A refusal changes nothing.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+/// Whether the kernel allowed it.
+fn set_priority(nice: libc::c_int) -> bool {
+    // SAFETY: as in `turn`; a refusal changes nothing.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) == 0 }
 }
 
 #[cfg(test)]

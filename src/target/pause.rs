@@ -20,6 +20,7 @@ use super::stat::Stat;
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::Thread;
 use crate::sys::aside::{self, Aside, Heard, Talk};
+use crate::sys::cpu::{self, Turn};
 
 /// How long threads may take to come to rest. A process throttled by its cgroup gets a processor every 100 ms; one
 /// that waits for a dead disk or server never comes to rest, and its other threads must not stand for it.
@@ -36,6 +37,8 @@ pub struct Pause<'t> {
     target: &'t Target,
     tracer: Option<Aside>,
     threads: usize,
+    /// The target waits for what we do meanwhile.
+    _ahead: Option<Turn>,
     /// The pause stays where it began.
     here: PhantomData<*const ()>,
 }
@@ -80,12 +83,15 @@ impl<'t> Pause<'t> {
         let failed = |error| refusal::refuse(target, Refusal::from(error));
         let tasks = target.proc_file("task").map_err(failed)?;
         let handle = tasks.try_clone().map_err(failed)?;
+        let _ahead = cpu::ahead();
         let mut tracer = aside::begin(&[handle.as_fd()], |talk| trace(handle.as_fd(), talk)).map_err(failed)?;
         // A tracer that was killed has let go of everything.
         let begun = tracer.talk().map(Talk::hear).transpose().ok().flatten();
         let killed = || Begun::Refused(Refusal::Unfit("the process that was to hold it was killed".into()));
         match begun.unwrap_or_else(killed) {
-            Begun::Holding { threads } => Ok(Pause { target, tracer: Some(tracer), threads, here: PhantomData }),
+            Begun::Holding { threads } => {
+                Ok(Pause { target, tracer: Some(tracer), threads, _ahead, here: PhantomData })
+            }
             Begun::Refused(refusal) => Err(refusal::refuse(target, refusal)),
         }
     }
