@@ -3,7 +3,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
 
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
@@ -59,6 +59,19 @@ impl Pages {
             }
         });
     }
+
+    /// Gives the whole pages in `range` back to the machine: they are zeros again and cost nothing until they are written.
+    pub fn give_back(&mut self, range: Range<usize>) {
+        let start = range.start.min(self.length).next_multiple_of(SMALL_PAGE);
+        let Some(part) = self.get_mut(start..range.end / SMALL_PAGE * SMALL_PAGE).filter(|part| !part.is_empty())
+        else {
+            return;
+        };
+        let Some(start) = NonNull::new(part.as_mut_ptr().cast::<libc::c_void>()) else { return };
+        // Refused by nothing that we know; what stays costs memory alone.
+        // SAFETY: whole pages of a private anonymous mapping, borrowed mutably; bytes of any value are initialised.
+        let _ = unsafe { madvise(start, part.len(), MmapAdvise::MADV_DONTNEED) };
+    }
 }
 
 /// MADV_POPULATE_WRITE (Linux 5.14) takes every fault in one call; where it is not known each page is written to.
@@ -112,6 +125,10 @@ mod tests {
         *pages.last_mut().unwrap() = 7;
         pages.touch(1);
         assert_eq!(pages.last(), Some(&7));
+        pages.fill(9);
+        pages.give_back(4095..12_289);
+        let zeros = pages.iter().filter(|byte| **byte == 0).count();
+        assert_eq!((zeros, pages[4095], pages[4096], pages[12_287], pages[12_288]), (8192, 9, 0, 0, 9));
     }
 
     #[test]
