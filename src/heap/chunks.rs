@@ -162,12 +162,6 @@ impl Chunks {
         matches!(self.use_of(chunk), Use::Live | Use::Gap)
     }
 
-    /// Whether a chunk begins at `addr` in the region of that index.
-    #[inline]
-    pub fn region_begins(&self, region: usize, addr: u64) -> bool {
-        self.regions.get(region).is_some_and(|region| region.begins(addr))
-    }
-
     /// The region of a chunk.
     #[inline]
     pub fn region_of(&self, chunk: u32) -> &Region {
