@@ -20,7 +20,7 @@ use crate::units::{ByteCount, Span};
 /// stops, because counts by shape need no single instant and the target needs its time.
 const ONE_STOP: ByteCount = ByteCount::mib(256);
 /// What leakscope needs beside tables and copies: its own code, symbols and buffers.
-const OWN_NEEDS: ByteCount = ByteCount::mib(40);
+pub const OWN_NEEDS: ByteCount = ByteCount::mib(40);
 /// Threads that copy during a stop.
 pub const COPY_THREADS: usize = 2;
 

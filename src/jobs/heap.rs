@@ -7,18 +7,18 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::copying::{self, COPY_THREADS, cautions, check_interrupted, fell_back, wish};
+use super::copying::{self, COPY_THREADS, OWN_NEEDS, cautions, check_interrupted, fell_back, wish};
 use super::scan::open_file;
 use super::subject::{hint_at_worker, open_one};
 use super::{Context, Heap, Selector, Subject};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Notice;
-use crate::heap::{HeapOptions, HeapResult, heap_memory, walk};
+use crate::heap::{HeapOptions, HeapResult, heap_memory, tables_of, walk};
 use crate::memory::{CopyOptions, Declined, MemorySource, RecordedMemory, Snapshot, Wanted, Wish, stage_gently};
 use crate::report::{self, Document};
 use crate::space::{AddressMap, Mapping};
-use crate::target::Target;
+use crate::target::{Target, machine_memory};
 use crate::units::{Addr, ByteCount, Span};
 
 /// Walks the heap of a process or a file.
@@ -119,10 +119,17 @@ fn take(
 /// heap's bytes are had.
 ///
 /// # Errors
-/// As [`stage_gently`].
+/// `Failed` with the figures where the copy and the tables of a walk are more than may be used or can be spared; as
+/// [`stage_gently`].
 pub fn copy(target: &Target, wish: Wish, include_swapped: bool, context: &Context) -> Result<(Snapshot, Declined)> {
-    let budget = if context.max_memory_is_hard { context.max_memory } else { ByteCount(u64::MAX) };
-    let options = CopyOptions { budget, include_swapped, threads: COPY_THREADS };
+    let bytes = present(target)?;
+    require_room(target.subject(), bytes, bytes, context).map_err(|error| {
+        let pid = target.identity().pid;
+        error.with_hint(format!(
+            "walk a file instead, which need not be held: leakscope dump {pid} --format core -o FILE; leakscope heap FILE"
+        ))
+    })?;
+    let options = CopyOptions { budget: ByteCount(u64::MAX), include_swapped, threads: COPY_THREADS };
     let copied = stage_gently(target, Wanted::Chosen(&heap_spans), wish, &options, context.progress)?;
     check_interrupted(context)?;
     Ok(copied)
@@ -135,6 +142,22 @@ pub fn copy(target: &Target, wish: Wish, include_swapped: bool, context: &Contex
 pub fn present(target: &Target) -> Result<ByteCount> {
     let map = AddressMap { mappings: target.mappings()?, regions: Vec::new() };
     copying::present(target, &map, &heap_spans(&map.mappings))
+}
+
+/// Refuses a walk of `walked` bytes, `copied` of which are held, that needs more than was allowed or can be spared.
+fn require_room(subject: String, copied: ByteCount, walked: ByteCount, context: &Context) -> Result<()> {
+    let tables = tables_of(walked);
+    let (room, words) = if context.max_memory_is_hard {
+        (context.max_memory.saturating_sub(OWN_NEEDS), "are allowed")
+    } else {
+        (machine_memory()?.spare, "can be spared")
+    };
+    if copied + tables <= room {
+        return Ok(());
+    }
+    let copy = if copied > ByteCount::ZERO { format!("{copied} for a copy and ") } else { String::new() };
+    let reason = format!("{copy}up to {tables} for tables are needed, and {room} {words}");
+    Err(Error::new(ErrorKind::Failed, "cannot walk the heap of", subject, reason))
 }
 
 fn heap_spans(mappings: &[Mapping]) -> Vec<Span> {
@@ -159,7 +182,7 @@ pub fn walk_copy(
 }
 
 fn walk_file(path: &Path, base: Option<Addr>, request: &Heap, context: &Context) -> Result<report::Heap> {
-    let memory = open_file(path, base)?;
+    let memory = open_file(path, base)?.in_place();
     let found = walk_recorded(&memory, path, None, &options(request), context)?;
     Ok(report::Heap {
         path: Some(path.display().to_string()),
@@ -170,7 +193,7 @@ fn walk_file(path: &Path, base: Option<Addr>, request: &Heap, context: &Context)
 /// Walks what a file holds.
 ///
 /// # Errors
-/// It may not be read, or a person interrupted.
+/// It may not be read, there is no room for what must be held, or a person interrupted.
 pub fn walk_recorded(
     memory: &RecordedMemory,
     path: &Path,
@@ -179,13 +202,21 @@ pub fn walk_recorded(
     context: &Context,
 ) -> Result<HeapResult> {
     memory.remarks().iter().for_each(|remark| (context.remark)(remark));
+    let subject = || path.display().to_string();
+    let fail = |error| Error::new(ErrorKind::Failed, "cannot walk the heap of", subject(), error);
+    let mut stored = ByteCount::ZERO;
+    for span in heap_spans(&memory.address_map().mappings) {
+        stored += memory.residency(span).map_err(fail)?.present_bytes();
+    }
+    let held = if memory.is_in_place() { ByteCount::ZERO } else { stored };
+    require_room(subject(), held, stored, context)?;
     let open = |mapping: &Mapping| open_as_recorded(memory, memory.address_map(), mapping);
     let names = Symbols::load(memory.address_map(), &open);
     context.progress.begin("walking the heap", None);
     let found = walk(memory, Some(&names), before, options);
     context.progress.end();
     check_interrupted(context)?;
-    found.map_err(|error| Error::new(ErrorKind::Failed, "cannot walk the heap of", path.display().to_string(), error))
+    found.map_err(fail)
 }
 
 /// The file behind a mapping of a core, where this machine has the same: a core tells no inode, but it has the first page

@@ -343,6 +343,18 @@ fn a_core_of_ours_opens_in_a_debugger_and_says_the_same() {
 }
 
 #[test]
+fn a_heap_too_large_to_be_held_is_walked_in_a_file() {
+    let (folder, patient) = (folder(), Patient::spawn("heap_lost", &["1", "60000"]));
+    let core = folder.path().join("core");
+    let refused = ["for a copy and up to", "for tables are needed", "--format core"];
+    leakscope(["heap", &patient.target(), "--max-memory", "52MiB"]).run().fails(1, &refused);
+    leakscope(["dump", &patient.target(), "--format", "core", "--max-memory", "52MiB", "-o"]).arg(&core).run().ok();
+    let recorded = heap(&core.to_string_lossy(), &["--max-memory", "52MiB"]);
+    assert_true(&recorded, &patient);
+    leakscope(["heap", "--max-memory", "41MiB"]).arg(&core).run().fails(1, &["for tables are needed"]);
+}
+
+#[test]
 fn two_cores_tell_what_grew() {
     let (folder, patient) = (folder(), Patient::spawn("lost_beside_held", &["2M"]));
     let paths = [folder.path().join("core.1"), folder.path().join("core.2")];
