@@ -142,7 +142,8 @@ fn take_copied(
 ) -> Result<Taken> {
     let began = Instant::now();
     let budget = budget(ByteCount(u64::MAX), context);
-    let options = CopyOptions { budget, include_swapped: how.include_swapped, threads: COPY_THREADS };
+    let include_swapped = how.include_swapped;
+    let options = CopyOptions { budget, include_swapped, threads: COPY_THREADS, spool: None };
     let copied = stage_by(method, target, map.clone(), Wanted::Spans(spans), &options, context.progress)?;
     scan_source(scanner, &copied.memory, spans, context.progress).map_err(|error| unread(target, &error))?;
     check_interrupted(context)?;
@@ -218,7 +219,8 @@ fn take_stopped(
 ) -> Result<Taken> {
     let began = Instant::now();
     let budget = budget(one_stop, context);
-    let options = CopyOptions { budget, include_swapped: how.include_swapped, threads: COPY_THREADS };
+    let include_swapped = how.include_swapped;
+    let options = CopyOptions { budget, include_swapped, threads: COPY_THREADS, spool: None };
     if present(target, map, spans)? <= budget {
         return take_copied(Method::Stop, target, map, spans, how, scanner, context);
     }

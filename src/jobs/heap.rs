@@ -24,7 +24,8 @@ use crate::units::{Addr, ByteCount, Span};
 /// Walks the heap of a process or a file.
 ///
 /// # Errors
-/// It is not there, may not be read or stopped, its heap is too large for the memory there is, or a person interrupted.
+/// It is not there, may not be read or stopped, its heap is too large for the memory there is, what was asked for lies
+/// outside of it, or a person interrupted.
 pub fn run(request: &Heap, context: &Context) -> Result<Vec<Document>> {
     let answer = match &request.subject {
         Subject::File { path, base } => walk_file(path, *base, request, context)?,
@@ -57,6 +58,7 @@ fn walk_target(selector: &Selector, request: &Heap, context: &Context) -> Result
     };
     options.why = request.why;
     let taken = take(&target, request, context, before.as_ref().map(|before| &before.found), &options)?;
+    require_answer(request, &taken.found)?;
     let between = before.map(|before| taken.at.duration_since(before.at));
     Ok(report::Heap {
         target: Some(report::TargetRow::from(target.identity())),
@@ -67,6 +69,12 @@ fn walk_target(selector: &Selector, request: &Heap, context: &Context) -> Result
 
 fn options(request: &Heap) -> HeapOptions {
     HeapOptions { described: request.top, why: request.why, ..HeapOptions::default() }
+}
+
+fn require_answer(request: &Heap, found: &HeapResult) -> Result<()> {
+    let Some(addr) = request.why.filter(|_| found.why.is_none()) else { return Ok(()) };
+    Err(Error::new(ErrorKind::Failed, "cannot tell who holds", addr.to_string(), "it lies in no chunk of a glibc heap")
+        .with_hint("leakscope map shows what lies where"))
 }
 
 fn wait(time: Duration, target: &Target, context: &Context) -> Result<()> {
@@ -102,7 +110,7 @@ fn take(
 ) -> Result<Taken> {
     let began = Instant::now();
     let wish = wish(request.method, request.max_pause);
-    let (copied, declined) = copy(target, wish, request.include_swapped, context)?;
+    let (copied, declined) = copy(target, wish, request.include_swapped, request.spool.as_deref(), context)?;
     let found = walk_copy(target, &copied, before, options, context)?;
     let snapshot = report::Snapshot {
         method: copied.method.to_string(),
@@ -121,15 +129,21 @@ fn take(
 /// # Errors
 /// `Failed` with the figures where the copy and the tables of a walk are more than may be used or can be spared; as
 /// [`stage_gently`].
-pub fn copy(target: &Target, wish: Wish, include_swapped: bool, context: &Context) -> Result<(Snapshot, Declined)> {
+pub fn copy(
+    target: &Target,
+    wish: Wish,
+    include_swapped: bool,
+    spool: Option<&Path>,
+    context: &Context,
+) -> Result<(Snapshot, Declined)> {
     let bytes = present(target)?;
-    require_room(target.subject(), bytes, bytes, context).map_err(|error| {
-        let pid = target.identity().pid;
-        error.with_hint(format!(
-            "walk a file instead, which need not be held: leakscope dump {pid} --format core -o FILE; leakscope heap FILE"
-        ))
+    let held = if spool.is_some() { ByteCount::ZERO } else { bytes };
+    let refused = require_room(target.subject(), held, bytes, context);
+    refused.map_err(|error| match spool {
+        None => error.with_hint("hold the copy in a file: --spool FOLDER"),
+        Some(_) => error,
     })?;
-    let options = CopyOptions { budget: ByteCount(u64::MAX), include_swapped, threads: COPY_THREADS };
+    let options = CopyOptions { budget: ByteCount(u64::MAX), include_swapped, threads: COPY_THREADS, spool };
     let copied = stage_gently(target, Wanted::Chosen(&heap_spans), wish, &options, context.progress)?;
     check_interrupted(context)?;
     Ok(copied)
@@ -184,6 +198,7 @@ pub fn walk_copy(
 fn walk_file(path: &Path, base: Option<Addr>, request: &Heap, context: &Context) -> Result<report::Heap> {
     let memory = open_file(path, base)?.in_place();
     let found = walk_recorded(&memory, path, None, &options(request), context)?;
+    require_answer(request, &found)?;
     Ok(report::Heap {
         path: Some(path.display().to_string()),
         ..report::Heap::from_walk(&found, None, &[], request.top)

@@ -157,6 +157,7 @@ fn one_chunk_is_told_who_holds_it() {
     assert_eq!(path[0]["what"], "heap_lost!list", "{path:#?}");
     let middle = heap(&patient.target(), &["--why", &patient.text("middle_at")]);
     assert_eq!(middle["why"]["reach"], "reachable", "{:#}", middle["why"]);
+    leakscope(["heap", &patient.target(), "--why", "0x10"]).run().fails(1, &["0x10", "no chunk"]);
     let text = leakscope(["heap", &patient.target()]).run().ok().stdout;
     assert!(text.contains("exact: the allocator's own books balance"), "{text}");
 }
@@ -343,12 +344,20 @@ fn a_core_of_ours_opens_in_a_debugger_and_says_the_same() {
 }
 
 #[test]
-fn a_heap_too_large_to_be_held_is_walked_in_a_file() {
+fn a_heap_too_large_for_memory_is_walked_in_a_file() {
     let (folder, patient) = (folder(), Patient::spawn("heap_lost", &["1", "60000"]));
     let core = folder.path().join("core");
-    let refused = ["for a copy and up to", "for tables are needed", "--format core"];
+    let refused = ["for a copy and up to", "for tables are needed", "--spool"];
     leakscope(["heap", &patient.target(), "--max-memory", "52MiB"]).run().fails(1, &refused);
-    leakscope(["dump", &patient.target(), "--format", "core", "--max-memory", "52MiB", "-o"]).arg(&core).run().ok();
+    let place = folder.path().to_string_lossy().into_owned();
+    for method in ["idle", "precopy", "stop"] {
+        let options = ["--max-memory", "52MiB", "--spool", &place, "--method", method];
+        assert_true(&heap(&patient.target(), &options), &patient);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0, "something was left behind");
+    leakscope(["heap", &patient.target(), "--spool", "/nowhere"]).run().fails(1, &["cannot reserve", "/nowhere"]);
+    // What is too large for memory lies beside a core in the making.
+    leakscope(["dump", &patient.target(), "--format", "core", "--max-memory", "4MiB", "-o"]).arg(&core).run().ok();
     let recorded = heap(&core.to_string_lossy(), &["--max-memory", "52MiB"]);
     assert_true(&recorded, &patient);
     leakscope(["heap", "--max-memory", "41MiB"]).arg(&core).run().fails(1, &["for tables are needed"]);

@@ -21,7 +21,7 @@ pub fn stage_gently(
     target: &Target,
     wanted: Wanted<'_>,
     wish: Wish,
-    options: &CopyOptions,
+    options: &CopyOptions<'_>,
     progress: &dyn Progress,
 ) -> Result<(Snapshot, Declined)> {
     target.heal();
