@@ -61,7 +61,8 @@ impl RecordedMemory {
         let manifest_path = Manifest::path_for(path);
         match open_regular(&manifest_path).and_then(Manifest::read) {
             Ok(manifest) => RecordedMemory::with_manifest(file, length, manifest).map_err(fail),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Beside a core there is none, but perhaps an answer that somebody wrote to CORE.json.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || matches!(Core::read(&file), Ok(Some(_))) => {
                 let memory = RecordedMemory::without_manifest(file, length);
                 memory.map_err(|error| fail(error.to_string()))
             }

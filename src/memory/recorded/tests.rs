@@ -263,6 +263,8 @@ fn a_core_made_by_gdb_reads_like_the_process() {
     let (path, pid) = (folder.0.path().join("core"), patient.pid().to_string());
     let gcore = format!("gcore {}", path.display());
     std::process::Command::new("gdb").args(["-nx", "-batch", "-p", &pid, "-ex", &gcore]).output().unwrap();
+    // No manifest of its own.
+    fs::write(folder.0.path().join("core.json"), "{\"command\": \"heap\"}").unwrap();
     let memory = RecordedMemory::open(&path).unwrap();
     let live = LiveMemory::open(&target, target.address_map().unwrap()).unwrap();
     let heap = patient.truth.split(['=', '-', ' ']).nth(1).unwrap();
