@@ -104,13 +104,16 @@ impl Reader<'_, '_> {
                 None => self.linked(payload),
             };
         }
+        let keys = || json_keys(self.image.bytes(payload.start.0, JSON_LOOKED_AT.min(payload.size().0)));
+        // The usual record shows by its keys; what else it holds need not be looked at.
+        if head.starts_with(b"{\"")
+            && let Some(keys) = keys()
+        {
+            return (HeapKind::Json, keys);
+        }
         match text_of(head) {
             Some(text) if matches!(text[0], b'{' | b'[') => {
-                let length = JSON_LOOKED_AT.min(payload.size().0);
-                match json_keys(self.image.bytes(payload.start.0, length)) {
-                    Some(keys) => (HeapKind::Json, keys),
-                    None => (HeapKind::Text, 0),
-                }
+                keys().map_or((HeapKind::Text, 0), |keys| (HeapKind::Json, keys))
             }
             Some(text) => (HeapKind::Text, first_word(text)),
             None if first < SMALL => (HeapKind::Number, 0),
