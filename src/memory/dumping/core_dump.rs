@@ -28,7 +28,8 @@ const WINDOW: usize = 256 * 1024;
 /// comes before lies beside the file where it is too large for memory.
 ///
 /// # Errors
-/// `Failed` where a file is in the way, the disk is too small, or on other machines than x86-64; `Gone` where the target ended, `Interrupted`; nothing is left behind.
+/// `Failed` where a file is in the way, the disk is too small, or on other machines than x86-64; `Gone` where the target
+/// ended, `Interrupted`; nothing is left behind.
 pub fn dump_core(target: &Target, path: &Path, options: &DumpOptions, progress: &dyn Progress) -> Result<DumpResult> {
     let began = Instant::now();
     if !cfg!(target_arch = "x86_64") || target.identity().is_32bit {
