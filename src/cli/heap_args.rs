@@ -1,6 +1,7 @@
 //! What can be typed after `heap`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -37,6 +38,9 @@ pub struct HeapArgs {
     pub why: Option<Addr>,
     #[command(flatten)]
     pub snapshot: SnapshotArgs,
+    /// Hold the copy in a file in this folder, which has no name and ends with leakscope, in place of memory
+    #[arg(long, value_name = "FOLDER")]
+    pub spool: Option<PathBuf>,
     /// Read swapped-out pages too, which brings them back into the target's memory
     #[arg(long)]
     pub include_swapped: bool,

@@ -252,6 +252,7 @@ fn heap(typed: HeapArgs) -> Result<jobs::Heap> {
         ("--max-pause", typed.snapshot.max_pause.is_some()),
         ("--method", !matches!(method, MethodChoice::Auto)),
         ("--include-swapped", typed.include_swapped),
+        ("--spool", typed.spool.is_some()),
     ];
     if let Some((option, _)) = asked.into_iter().find(|(_, asked)| *asked && !live) {
         return Err(usage(option, "a file stands still already"));
@@ -264,6 +265,7 @@ fn heap(typed: HeapArgs) -> Result<jobs::Heap> {
         method,
         max_pause: typed.snapshot.max_pause.or((method == MethodChoice::Auto).then_some(LONGEST_HEAP_STOP)),
         include_swapped: typed.include_swapped,
+        spool: typed.spool,
     })
 }
 

@@ -9,6 +9,7 @@ use goblin::elf::note::{NT_FILE, NT_PRSTATUS, NoteDataIterator};
 use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
 
 use super::headers::{Headers, read_part};
+use crate::space::spans::{joined, outside};
 use crate::space::{Mapping, Permissions, Thread};
 use crate::units::{Addr, ByteCount, Span};
 
@@ -99,9 +100,12 @@ impl Core {
         }
     }
 
-    /// Lines of NT_FILE: count, page size, (start, end, page) for each, then the names.
+    /// Lines of NT_FILE: count, page size, (start, end, page) for each, then the names. What has no segment at all, because
+    /// gdb leaves out what is the file's, is code or constants.
     fn name_files(&mut self, note: &[u8], headers: &Headers) {
         let word = if headers.context.is_big() { 8 } else { 4 };
+        let known = joined(self.mappings.iter().map(|mapping| mapping.span).collect());
+        let mut left_out = Vec::new();
         for (span, offset, name) in file_lines(note, word, headers.context.is_little_endian()) {
             let first = self.mappings.partition_point(|mapping| mapping.span.end <= span.start);
             let inside = self.mappings[first..].iter_mut().take_while(|mapping| mapping.span.start < span.end);
@@ -110,7 +114,19 @@ impl Core {
                 mapping.inode = 1;
                 mapping.name = name.clone();
             }
+            left_out.extend(outside(&known, span).into_iter().map(|part| Mapping {
+                span: part,
+                permissions: Permissions::parse("r-xp"),
+                offset: offset + part.start.since(span.start),
+                inode: 1,
+                name: name.clone(),
+                ..Mapping::default()
+            }));
         }
+        self.mappings.append(&mut left_out);
+        self.mappings.sort_by_key(|mapping| mapping.span);
+        // Lines that overlap are no map: the first of them counts.
+        self.mappings.dedup_by(|next, kept| next.span.start < kept.span.end);
     }
 }
 

@@ -71,15 +71,23 @@ impl<'m> Image<'m> {
         Ok(Image { map, parts, last: Cell::new(0) })
     }
 
-    fn part(&self, addr: u64) -> Option<&Part<'m>> {
-        let last = self.parts.get(self.last.get())?;
-        if last.start <= addr && addr < last.end() {
-            return Some(last);
+    /// The parts from the first one on that ends behind `addr`.
+    #[inline]
+    fn parts_from(&self, addr: u64) -> &[Part<'m>] {
+        let last = self.last.get();
+        if self.parts.get(last).is_some_and(|part| part.start <= addr && addr < part.end()) {
+            return &self.parts[last..];
         }
         let index = self.parts.partition_point(|part| part.end() <= addr);
-        let part = self.parts.get(index).filter(|part| part.start <= addr)?;
-        self.last.set(index);
-        Some(part)
+        if self.parts.get(index).is_some_and(|part| part.start <= addr) {
+            self.last.set(index);
+        }
+        &self.parts[index..]
+    }
+
+    #[inline]
+    fn part(&self, addr: u64) -> Option<&Part<'m>> {
+        self.parts_from(addr).first().filter(|part| part.start <= addr)
     }
 
     /// The word at `addr`; `None` where it is not there.
@@ -107,8 +115,7 @@ impl<'m> Image<'m> {
 
     /// The stretches of `span` that are there, in order.
     pub fn stretches(&self, span: Span) -> impl Iterator<Item = (u64, &[u8])> {
-        let first = self.parts.partition_point(|part| part.end() <= span.start.0);
-        let inside = self.parts[first..].iter().take_while(move |part| part.start < span.end.0);
+        let inside = self.parts_from(span.start.0).iter().take_while(move |part| part.start < span.end.0);
         inside.map(move |part| {
             let start = part.start.max(span.start.0);
             let end = part.end().min(span.end.0);

@@ -25,7 +25,7 @@ pub use account::{Account, ArenaTotals, SizeTotals, Totals};
 pub use allocator::Allocator;
 pub use census::CensusRow;
 pub use certificate::{Certificate, Kind as CertificateKind};
-pub use chunks::Use;
+pub use chunks::{Use, tables_of};
 pub use groups::HeapGroup;
 pub use holders::Link;
 pub use image::heap_memory;

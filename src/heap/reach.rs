@@ -119,15 +119,12 @@ fn cached_links(image: &Image<'_>, chunks: &Chunks) -> HashSet<u64, foldhash::fa
 
 /// Marks unreachable chunks that other unreachable ones point to.
 pub(super) fn split_indirect(image: &Image<'_>, chunks: &mut Chunks) {
-    let lost: Vec<u32> = chunks.iter().map(|(_, chunk)| chunk).filter(|chunk| is_lost(chunks, *chunk)).collect();
-    for holder in lost {
+    for holder in 0..chunks.len() as u32 {
+        if !is_lost(chunks, holder) {
+            continue;
+        }
         for (_, word) in image.words(chunks.payload(holder)) {
-            let Some(region) = chunks.region_at(word) else { continue };
-            if is_header(region, word) {
-                continue;
-            }
-            let held =
-                word.checked_sub(HEADER).filter(|at| *at >= region.span.start.0).and_then(|at| region.holding(at));
+            let held = chunks.region_at(word).and_then(|region| pointee(region, word));
             if let Some(held) = held.filter(|held| *held != holder && is_lost(chunks, *held)) {
                 chunks.set(held, mark::INDIRECT);
             }
@@ -145,9 +142,14 @@ pub(super) fn is_doubtful(chunks: &Chunks, chunk: u32) -> bool {
     chunks.is_live(chunk) && chunks.has(chunk, mark::MAYBE) && !chunks.has(chunk, mark::REACHED)
 }
 
+/// The chunk of `region` in whose memory `word` leads; a chunk's header is nobody's.
 #[inline]
-fn is_header(region: &Region, word: u64) -> bool {
-    word.is_multiple_of(UNIT) && region.begins(word)
+fn pointee(region: &Region, word: u64) -> Option<u32> {
+    if word.is_multiple_of(UNIT) && region.begins(word) {
+        return None;
+    }
+    let at = word.checked_sub(HEADER).filter(|at| *at >= region.span.start.0)?;
+    region.holding(at)
 }
 
 /// A word, and where it stands in memory from where on; zero for what is in no chunk.
@@ -260,23 +262,19 @@ impl Flooding<'_, '_> {
             Place::Region(index) => &self.chunks.regions[index],
             Place::Opaque(index) => return self.reach_opaque(index, parent),
         };
-        if is_header(region, word) {
-            return;
-        }
-        let Some(at) = word.checked_sub(HEADER).filter(|at| *at >= region.span.start.0) else { return };
-        let Some(chunk) = region.holding(at) else { return };
+        let Some(chunk) = pointee(region, word) else { return };
         if self.chunks.has(chunk, mark::REACHED) {
             return;
         }
         if from.addr == from.start && from.addr != 0 && self.links.contains(&word) {
             return;
         }
-        let aligned = at.is_multiple_of(UNIT) && !exact;
+        let aligned = word.is_multiple_of(UNIT) && !exact;
         let left = if aligned && from.addr != 0 { stale::look(self, from.addr, from.start) } else { Stale::No };
         if left == Stale::Surely {
             return;
         }
-        let inside = aligned && !self.chunks.region_begins(place_index(place), at) && !self.is_embedded(word);
+        let inside = aligned && !region.begins(word - HEADER) && !self.is_embedded(word);
         if self.strict && (inside || left == Stale::Likely) {
             if !self.chunks.has(chunk, mark::DEFERRED) {
                 self.chunks.set(chunk, mark::DEFERRED);
@@ -330,12 +328,6 @@ impl Flooding<'_, '_> {
             self.parents[node] = parent;
             self.queue.push_back(node as u32);
         }
-    }
-}
-
-fn place_index(place: Place) -> usize {
-    match place {
-        Place::Region(index) | Place::Opaque(index) => index,
     }
 }
 

@@ -2,6 +2,9 @@
 //! pointers before text, because addresses of a heap can be printable.
 
 use std::hash::{BuildHasher, Hasher};
+use std::iter;
+
+use wide::u8x16;
 
 use super::chunks::Chunks;
 use super::image::Image;
@@ -50,6 +53,8 @@ const SMALL_TEXT: u64 = 128;
 const SHORTEST_TEXT: usize = 4;
 /// Numbers below this are small; so are counts of references.
 const SMALL: u64 = 1 << 32;
+/// Where addresses of programs end with five levels of page tables (x86-64, arm64). Words of text are above.
+const HIGHEST: u64 = 1 << 56;
 /// A type's own type, and its name, in PyTypeObject (CPython 2.7 to 3.13).
 const TYPE_OF: u64 = 8;
 const TYPE_NAME: u64 = 24;
@@ -85,26 +90,30 @@ impl Reader<'_, '_> {
         if head.iter().all(|byte| *byte == 0) {
             return (HeapKind::Zero, 0);
         }
-        if first >= SMALL && self.terrain.is_module(first) {
+        let is_address = (SMALL..HIGHEST).contains(&first);
+        if is_address && self.terrain.is_module(first) {
             return (HeapKind::Object, first);
         }
         if let Some(kind) = self.counted(first, second) {
             return (HeapKind::Counted, kind);
         }
-        if first >= SMALL && self.points_into_heap(first) {
+        if is_address && self.points_into_heap(first) {
             let hidden = (GC_HEAD / 8) as usize;
             return match self.counted(word(hidden), word(hidden + 1)) {
                 Some(kind) => (HeapKind::Counted, kind),
                 None => self.linked(payload),
             };
         }
+        let keys = || json_keys(self.image.bytes(payload.start.0, JSON_LOOKED_AT.min(payload.size().0)));
+        // The usual record shows by its keys; what else it holds need not be looked at.
+        if head.starts_with(b"{\"")
+            && let Some(keys) = keys()
+        {
+            return (HeapKind::Json, keys);
+        }
         match text_of(head) {
             Some(text) if matches!(text[0], b'{' | b'[') => {
-                let length = JSON_LOOKED_AT.min(payload.size().0);
-                match json_keys(self.image.bytes(payload.start.0, length)) {
-                    Some(keys) => (HeapKind::Json, keys),
-                    None => (HeapKind::Text, 0),
-                }
+                keys().map_or((HeapKind::Text, 0), |keys| (HeapKind::Json, keys))
             }
             Some(text) => (HeapKind::Text, first_word(text)),
             None if first < SMALL => (HeapKind::Number, 0),
@@ -154,16 +163,18 @@ impl Reader<'_, '_> {
     }
 }
 
-/// The printable beginning, up to a zero or the end; `None` where it is too short or anything else follows.
+/// The printable beginning of a chunk's first bytes, up to a zero or the end; `None` where it is too short or anything else
+/// follows.
 fn text_of(head: &[u8]) -> Option<&[u8]> {
-    let length = memchr::memchr(0, head).unwrap_or(head.len());
-    let text = &head[..length];
-    let printable = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r') || *byte >= 0x80;
-    let ascii = text.iter().filter(|byte| byte.is_ascii()).count();
-    (text.len() >= SHORTEST_TEXT
-        && text.iter().all(printable)
-        && (ascii * 2 > text.len() || std::str::from_utf8(text).is_ok()))
-    .then_some(text)
+    let text = &head[..memchr::memchr(0, head).unwrap_or(head.len())];
+    let printable = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r') || byte >= 0x80;
+    // In bytes, of which there are fewer than 256: whole registers at once.
+    let count = |test: fn(u8) -> bool| text.iter().map(|byte| u8::from(test(*byte))).sum::<u8>();
+    if text.len() < SHORTEST_TEXT || usize::from(count(printable)) < text.len() {
+        return None;
+    }
+    let foreign = usize::from(count(|byte| byte >= 0x80));
+    (foreign * 2 < text.len() || std::str::from_utf8(text).is_ok()).then_some(text)
 }
 
 /// A hash of the first word, where it is one of letters only; variable beginnings are all alike.
@@ -176,21 +187,33 @@ fn first_word(text: &[u8]) -> u64 {
 
 /// A hash of the first keys of a JSON object; `None` where it has none.
 fn json_keys(text: &[u8]) -> Option<u64> {
-    let mut keys: Vec<u8> = Vec::new();
-    let mut found = 0;
-    let mut rest = text;
+    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+    let (mut quotes, mut found) = (quotes(text), 0);
     while found < JSON_KEYS {
-        let Some(open) = memchr::memchr(b'"', rest) else { break };
-        let after = &rest[open + 1..];
-        let Some(close) = memchr::memchr(b'"', after) else { break };
-        if after.get(close + 1) == Some(&b':') {
-            keys.extend_from_slice(&after[..close]);
-            keys.push(b',');
+        let (Some(open), Some(close)) = (quotes.next(), quotes.next()) else { break };
+        if text.get(close + 1) == Some(&b':') {
+            hasher.write(&text[open + 1..close]);
+            hasher.write_u8(b',');
             found += 1;
         }
-        rest = &after[close + 1..];
     }
-    (found > 0).then(|| hash(&keys))
+    (found > 0).then(|| hasher.finish())
+}
+
+/// Where quotes stand in `text`, in order.
+fn quotes(text: &[u8]) -> impl Iterator<Item = usize> {
+    const LANE: usize = 16;
+    let (lanes, rest) = text.as_chunks::<LANE>();
+    let mut last = [0; LANE];
+    last[..rest.len()].copy_from_slice(rest);
+    lanes.iter().copied().chain(iter::once(last)).enumerate().flat_map(|(index, lane)| {
+        let mut bits = u8x16::new(lane).cmp_eq(u8x16::splat(b'"')).move_mask() as u32;
+        iter::from_fn(move || {
+            let bit = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+            bits &= bits - 1;
+            Some(index * LANE + bit)
+        })
+    })
 }
 
 fn hash(bytes: &[u8]) -> u64 {

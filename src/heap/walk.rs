@@ -6,14 +6,14 @@ use super::account::{Account, account};
 use super::allocator::{Allocator, by_memory, replacing};
 use super::census::{CensusRow, census};
 use super::certificate::{Certificate, Kind};
-use super::chunks::{Chunks, Use, mark};
+use super::chunks::{Chunks, Use};
 use super::glibc::{self, Heaps};
 use super::groups::{HeapGroup, compare, group, hold};
 use super::holders::{Holders, Link};
 use super::image::Image;
 use super::inside::{self, InsideRow, Site};
 use super::names::PlaceNames;
-use super::reach::{Flood, flood, is_doubtful, is_lost, split_indirect};
+use super::reach::{Flood, flood, is_doubtful, split_indirect};
 use super::roots::{Ground, ground};
 use super::signature::Reader;
 use super::terrain::Terrain;
@@ -153,9 +153,9 @@ pub fn walk(
         split_indirect(&image, &mut heaps.chunks);
         found
     });
-    result.reach = found.as_ref().map(|_| reach(&heaps));
     let reader = Reader { image: &image, terrain: &terrain, chunks: &heaps.chunks };
     result.groups = group(&reader);
+    result.reach = found.as_ref().map(|_| reach(&result.groups));
     if let Some(before) = before {
         result.compare(before);
     }
@@ -172,18 +172,13 @@ fn allocator(heaps: &Heaps) -> Allocator {
     Allocator { name: "glibc".into(), version }
 }
 
-fn reach(heaps: &Heaps) -> Reach {
+/// What is alive of all groups together, in which every chunk in use is.
+fn reach(groups: &[HeapGroup]) -> Reach {
     let mut reach = Reach::default();
-    for (region, chunk) in heaps.chunks.iter() {
-        let size = || heaps.chunks.span_in(region, chunk).size();
-        if is_lost(&heaps.chunks, chunk) {
-            reach.lost.add(size());
-            if !heaps.chunks.has(chunk, mark::INDIRECT) {
-                reach.lost_directly.add(size());
-            }
-        } else if is_doubtful(&heaps.chunks, chunk) {
-            reach.doubtful.add(size());
-        }
+    for group in groups {
+        reach.lost += group.lost;
+        reach.lost_directly += group.lost_directly;
+        reach.doubtful += group.doubtful;
     }
     reach
 }

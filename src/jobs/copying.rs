@@ -20,7 +20,7 @@ use crate::units::{ByteCount, Span};
 /// stops, because counts by shape need no single instant and the target needs its time.
 const ONE_STOP: ByteCount = ByteCount::mib(256);
 /// What leakscope needs beside tables and copies: its own code, symbols and buffers.
-const OWN_NEEDS: ByteCount = ByteCount::mib(40);
+pub const OWN_NEEDS: ByteCount = ByteCount::mib(40);
 /// Threads that copy during a stop.
 pub const COPY_THREADS: usize = 2;
 
@@ -142,7 +142,8 @@ fn take_copied(
 ) -> Result<Taken> {
     let began = Instant::now();
     let budget = budget(ByteCount(u64::MAX), context);
-    let options = CopyOptions { budget, include_swapped: how.include_swapped, threads: COPY_THREADS };
+    let include_swapped = how.include_swapped;
+    let options = CopyOptions { budget, include_swapped, threads: COPY_THREADS, spool: None };
     let copied = stage_by(method, target, map.clone(), Wanted::Spans(spans), &options, context.progress)?;
     scan_source(scanner, &copied.memory, spans, context.progress).map_err(|error| unread(target, &error))?;
     check_interrupted(context)?;
@@ -218,7 +219,8 @@ fn take_stopped(
 ) -> Result<Taken> {
     let began = Instant::now();
     let budget = budget(one_stop, context);
-    let options = CopyOptions { budget, include_swapped: how.include_swapped, threads: COPY_THREADS };
+    let include_swapped = how.include_swapped;
+    let options = CopyOptions { budget, include_swapped, threads: COPY_THREADS, spool: None };
     if present(target, map, spans)? <= budget {
         return take_copied(Method::Stop, target, map, spans, how, scanner, context);
     }

@@ -26,7 +26,7 @@ pub fn run(request: &Diff, context: &Context) -> Result<Vec<Document>> {
     let found = scanner.finish();
     let seconds =
         taken_at(&before).zip(taken_at(&after)).map(|(first, second)| second.duration_since(first).as_secs_f64());
-    let heap = heaps(request, &before, &after, context)?;
+    let heap = heaps(request, &before.in_place(), &after.in_place(), context)?;
     Ok(vec![Document::Diff(report::Diff {
         before: request.before.display().to_string(),
         after: request.after.display().to_string(),

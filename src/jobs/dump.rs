@@ -93,7 +93,8 @@ fn run_core(target: &Target, request: &Dump, context: &Context) -> Result<Vec<Do
     };
     let dumped = dump_core(target, &path, &options, context.progress)?;
     let asked = dumped.range;
-    Ok(vec![Document::Dump(report::Dump { format: "core".to_string(), ..row(target, asked, dumped, request.hash) })])
+    // A core has no manifest in which a hash could stand.
+    Ok(vec![Document::Dump(report::Dump { format: "core".to_string(), ..row(target, asked, dumped, false) })])
 }
 
 fn row(target: &Target, asked: Span, dumped: DumpResult, hash: bool) -> report::Dump {

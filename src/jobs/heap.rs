@@ -7,24 +7,25 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::copying::{self, COPY_THREADS, cautions, check_interrupted, fell_back, wish};
+use super::copying::{self, COPY_THREADS, OWN_NEEDS, cautions, check_interrupted, fell_back, wish};
 use super::scan::open_file;
 use super::subject::{hint_at_worker, open_one};
 use super::{Context, Heap, Selector, Subject};
 use crate::elf::Symbols;
 use crate::error::{Error, ErrorKind, Result};
 use crate::explain::Notice;
-use crate::heap::{HeapOptions, HeapResult, heap_memory, walk};
+use crate::heap::{HeapOptions, HeapResult, heap_memory, tables_of, walk};
 use crate::memory::{CopyOptions, Declined, MemorySource, RecordedMemory, Snapshot, Wanted, Wish, stage_gently};
 use crate::report::{self, Document};
 use crate::space::{AddressMap, Mapping};
-use crate::target::Target;
+use crate::target::{Target, machine_memory};
 use crate::units::{Addr, ByteCount, Span};
 
 /// Walks the heap of a process or a file.
 ///
 /// # Errors
-/// It is not there, may not be read or stopped, its heap is too large for the memory there is, or a person interrupted.
+/// It is not there, may not be read or stopped, its heap is too large for the memory there is, what was asked for lies
+/// outside of it, or a person interrupted.
 pub fn run(request: &Heap, context: &Context) -> Result<Vec<Document>> {
     let answer = match &request.subject {
         Subject::File { path, base } => walk_file(path, *base, request, context)?,
@@ -57,6 +58,7 @@ fn walk_target(selector: &Selector, request: &Heap, context: &Context) -> Result
     };
     options.why = request.why;
     let taken = take(&target, request, context, before.as_ref().map(|before| &before.found), &options)?;
+    require_answer(request, &taken.found)?;
     let between = before.map(|before| taken.at.duration_since(before.at));
     Ok(report::Heap {
         target: Some(report::TargetRow::from(target.identity())),
@@ -67,6 +69,12 @@ fn walk_target(selector: &Selector, request: &Heap, context: &Context) -> Result
 
 fn options(request: &Heap) -> HeapOptions {
     HeapOptions { described: request.top, why: request.why, ..HeapOptions::default() }
+}
+
+fn require_answer(request: &Heap, found: &HeapResult) -> Result<()> {
+    let Some(addr) = request.why.filter(|_| found.why.is_none()) else { return Ok(()) };
+    Err(Error::new(ErrorKind::Failed, "cannot tell who holds", addr.to_string(), "it lies in no chunk of a glibc heap")
+        .with_hint("leakscope map shows what lies where"))
 }
 
 fn wait(time: Duration, target: &Target, context: &Context) -> Result<()> {
@@ -102,7 +110,7 @@ fn take(
 ) -> Result<Taken> {
     let began = Instant::now();
     let wish = wish(request.method, request.max_pause);
-    let (copied, declined) = copy(target, wish, request.include_swapped, context)?;
+    let (copied, declined) = copy(target, wish, request.include_swapped, request.spool.as_deref(), context)?;
     let found = walk_copy(target, &copied, before, options, context)?;
     let snapshot = report::Snapshot {
         method: copied.method.to_string(),
@@ -119,10 +127,23 @@ fn take(
 /// heap's bytes are had.
 ///
 /// # Errors
-/// As [`stage_gently`].
-pub fn copy(target: &Target, wish: Wish, include_swapped: bool, context: &Context) -> Result<(Snapshot, Declined)> {
-    let budget = if context.max_memory_is_hard { context.max_memory } else { ByteCount(u64::MAX) };
-    let options = CopyOptions { budget, include_swapped, threads: COPY_THREADS };
+/// `Failed` with the figures where the copy and the tables of a walk are more than may be used or can be spared; as
+/// [`stage_gently`].
+pub fn copy(
+    target: &Target,
+    wish: Wish,
+    include_swapped: bool,
+    spool: Option<&Path>,
+    context: &Context,
+) -> Result<(Snapshot, Declined)> {
+    let bytes = present(target)?;
+    let held = if spool.is_some() { ByteCount::ZERO } else { bytes };
+    let refused = require_room(target.subject(), held, bytes, context);
+    refused.map_err(|error| match spool {
+        None => error.with_hint("hold the copy in a file: --spool FOLDER"),
+        Some(_) => error,
+    })?;
+    let options = CopyOptions { budget: ByteCount(u64::MAX), include_swapped, threads: COPY_THREADS, spool };
     let copied = stage_gently(target, Wanted::Chosen(&heap_spans), wish, &options, context.progress)?;
     check_interrupted(context)?;
     Ok(copied)
@@ -135,6 +156,22 @@ pub fn copy(target: &Target, wish: Wish, include_swapped: bool, context: &Contex
 pub fn present(target: &Target) -> Result<ByteCount> {
     let map = AddressMap { mappings: target.mappings()?, regions: Vec::new() };
     copying::present(target, &map, &heap_spans(&map.mappings))
+}
+
+/// Refuses a walk of `walked` bytes, `copied` of which are held, that needs more than was allowed or can be spared.
+fn require_room(subject: String, copied: ByteCount, walked: ByteCount, context: &Context) -> Result<()> {
+    let tables = tables_of(walked);
+    let (room, words) = if context.max_memory_is_hard {
+        (context.max_memory.saturating_sub(OWN_NEEDS), "are allowed")
+    } else {
+        (machine_memory()?.spare, "can be spared")
+    };
+    if copied + tables <= room {
+        return Ok(());
+    }
+    let copy = if copied > ByteCount::ZERO { format!("{copied} for a copy and ") } else { String::new() };
+    let reason = format!("{copy}up to {tables} for tables are needed, and {room} {words}");
+    Err(Error::new(ErrorKind::Failed, "cannot walk the heap of", subject, reason))
 }
 
 fn heap_spans(mappings: &[Mapping]) -> Vec<Span> {
@@ -159,8 +196,9 @@ pub fn walk_copy(
 }
 
 fn walk_file(path: &Path, base: Option<Addr>, request: &Heap, context: &Context) -> Result<report::Heap> {
-    let memory = open_file(path, base)?;
+    let memory = open_file(path, base)?.in_place();
     let found = walk_recorded(&memory, path, None, &options(request), context)?;
+    require_answer(request, &found)?;
     Ok(report::Heap {
         path: Some(path.display().to_string()),
         ..report::Heap::from_walk(&found, None, &[], request.top)
@@ -170,7 +208,7 @@ fn walk_file(path: &Path, base: Option<Addr>, request: &Heap, context: &Context)
 /// Walks what a file holds.
 ///
 /// # Errors
-/// It may not be read, or a person interrupted.
+/// It may not be read, there is no room for what must be held, or a person interrupted.
 pub fn walk_recorded(
     memory: &RecordedMemory,
     path: &Path,
@@ -179,13 +217,21 @@ pub fn walk_recorded(
     context: &Context,
 ) -> Result<HeapResult> {
     memory.remarks().iter().for_each(|remark| (context.remark)(remark));
+    let subject = || path.display().to_string();
+    let fail = |error| Error::new(ErrorKind::Failed, "cannot walk the heap of", subject(), error);
+    let mut stored = ByteCount::ZERO;
+    for span in heap_spans(&memory.address_map().mappings) {
+        stored += memory.residency(span).map_err(fail)?.present_bytes();
+    }
+    let held = if memory.is_in_place() { ByteCount::ZERO } else { stored };
+    require_room(subject(), held, stored, context)?;
     let open = |mapping: &Mapping| open_as_recorded(memory, memory.address_map(), mapping);
     let names = Symbols::load(memory.address_map(), &open);
     context.progress.begin("walking the heap", None);
     let found = walk(memory, Some(&names), before, options);
     context.progress.end();
     check_interrupted(context)?;
-    found.map_err(|error| Error::new(ErrorKind::Failed, "cannot walk the heap of", path.display().to_string(), error))
+    found.map_err(fail)
 }
 
 /// The file behind a mapping of a core, where this machine has the same: a core tells no inode, but it has the first page

@@ -83,7 +83,7 @@ fn walk(
 ) -> Result<Walk> {
     // What was typed for the content may not do for a heap: a child has no registers.
     let wish = Wish { max_pause: Some(limit), ..wish(MethodChoice::Auto, None) };
-    let (copied, _) = copy(target, wish, request.include_swapped, context)?;
+    let (copied, _) = copy(target, wish, request.include_swapped, None, context)?;
     let (at, pause) = (copied.at, copied.pause);
     let found = walk_copy(target, &copied, before, options, context)?;
     Ok(Walk { at, found, pause })

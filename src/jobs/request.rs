@@ -255,6 +255,8 @@ pub struct Heap {
     pub max_pause: Option<Duration>,
     /// Read swapped-out pages too, which grows the target.
     pub include_swapped: bool,
+    /// Where a file holds the copy of a process, in place of memory.
+    pub spool: Option<PathBuf>,
 }
 
 /// `hex`.

@@ -31,7 +31,7 @@ impl StagedMemory {
     /// What a copy of `wanted` (joined) into `pages` gave; `swapped` was left where it was.
     pub(super) fn new(
         map: AddressMap,
-        pages: Pages,
+        mut pages: Pages,
         copied: Copied,
         wanted: &[Span],
         swapped: Vec<Span>,
@@ -49,6 +49,7 @@ impl StagedMemory {
         };
         let anonymous = map.mappings.iter().filter(|mapping| !mapping.has_file());
         let zeros = joined(anonymous.flat_map(|mapping| within(&untouched, mapping.span)).collect());
+        give_back_rest(&mut pages, &copied.pieces);
         StagedMemory {
             map,
             pages,
@@ -91,6 +92,18 @@ impl StagedMemory {
         let zeros = self.zeros.get(index).filter(|span| span.contains(addr))?;
         Some(Stored::Zeros(zeros.end.since(addr).0))
     }
+}
+
+/// Gives back the room that was for what did not come; whoever works on the copy has use for it.
+fn give_back_rest(pages: &mut Pages, pieces: &[Piece]) {
+    let mut used: Vec<_> = pieces.iter().map(|piece| piece.range()).collect();
+    used.sort_unstable_by_key(|range| range.start);
+    let mut end = 0;
+    for range in used {
+        pages.give_back(end..range.start);
+        end = range.end;
+    }
+    pages.give_back(end..pages.len());
 }
 
 impl MemorySource for StagedMemory {

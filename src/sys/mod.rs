@@ -3,6 +3,7 @@
 
 pub mod aside;
 pub mod cpu;
+pub mod file_map;
 pub mod gate;
 #[cfg(target_arch = "x86_64")]
 pub mod inject;

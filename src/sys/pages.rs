@@ -1,12 +1,15 @@
 //! Memory of our own that is there before it is needed: anonymous pages, huge ones where the kernel has them,
-//! touched once so that filling them later costs no page fault. Knows nothing of what goes in.
+//! touched once so that filling them later costs no page fault; or pages of a file, for what is too large to be held.
+//! Knows nothing of what goes in.
 
+use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
 
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 
 use crate::units::ByteCount;
 
@@ -47,6 +50,19 @@ impl Pages {
         Ok(pages)
     }
 
+    /// Reserves `size` bytes of zeros in `file`, an empty one of ours alone: the kernel writes them there where memory is
+    /// short. Fails where the disk is too full.
+    pub fn reserve_in(file: &File, size: ByteCount) -> io::Result<Pages> {
+        let length = usize::try_from(size.0).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let whole = NonZeroUsize::new(length).unwrap_or(NonZeroUsize::MIN);
+        // Without blocks of its own a page that finds no room when it is written ends this process.
+        fallocate(file, FallocateFlags::empty(), 0, i64::try_from(whole.get()).map_err(io::Error::other)?)?;
+        let (protection, flags) = (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED);
+        // SAFETY: a new mapping at an address of the kernel's choice, of a file that nobody else writes to or cuts off.
+        let mapping = unsafe { mmap(None, whole, protection, flags, file, 0) }?;
+        Ok(Pages { mapping, mapped: whole.get(), start: 0, length })
+    }
+
     /// Touches all of it, on up to `threads` threads. Memory that is never filled costs as much as filled one.
     pub fn touch(&mut self, threads: usize) {
         let share = self.length.div_ceil(threads.max(1)).next_multiple_of(HUGE_PAGE);
@@ -58,6 +74,20 @@ impl Pages {
                 scope.spawn(|| touch(part));
             }
         });
+    }
+
+    /// Gives the whole pages in `range` back to the machine; what was in them is lost, and they cost nothing until they are
+    /// written.
+    pub fn give_back(&mut self, range: Range<usize>) {
+        let start = range.start.min(self.length).next_multiple_of(SMALL_PAGE);
+        let Some(part) = self.get_mut(start..range.end / SMALL_PAGE * SMALL_PAGE).filter(|part| !part.is_empty())
+        else {
+            return;
+        };
+        let Some(start) = NonNull::new(part.as_mut_ptr().cast::<libc::c_void>()) else { return };
+        // Refused by nothing that we know; what stays costs memory alone.
+        // SAFETY: whole pages of a mapping of ours, borrowed mutably; bytes of any value are initialised.
+        let _ = unsafe { madvise(start, part.len(), MmapAdvise::MADV_DONTNEED) };
     }
 }
 
@@ -112,6 +142,21 @@ mod tests {
         *pages.last_mut().unwrap() = 7;
         pages.touch(1);
         assert_eq!(pages.last(), Some(&7));
+        pages.fill(9);
+        pages.give_back(4095..12_289);
+        let zeros = pages.iter().filter(|byte| **byte == 0).count();
+        assert_eq!((zeros, pages[4095], pages[4096], pages[12_287], pages[12_288]), (8192, 9, 0, 0, 9));
+    }
+
+    #[test]
+    fn pages_of_a_file_are_zeros_and_written_to_it() {
+        let file = tempfile::tempfile().unwrap();
+        let mut pages = Pages::reserve_in(&file, ByteCount(10_000)).unwrap();
+        assert!(pages.len() == 10_000 && pages.iter().all(|byte| *byte == 0));
+        pages[9_999] = 7;
+        assert_eq!(std::os::unix::fs::FileExt::read_at(&file, &mut [0; 2], 9_999).unwrap(), 1);
+        assert!(Pages::reserve_in(&file, ByteCount(1 << 60)).is_err());
+        assert!(Pages::reserve_in(&file, ByteCount::ZERO).unwrap().is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::common::answer::members_per_second;
 use crate::common::redis::Redis;
 use crate::common::{assert_near, groups, heavy, leakscope, members, skip};
+use crate::heap::{heap, number};
 
 #[test]
 fn keys_that_never_expire_are_named() {
@@ -23,6 +24,28 @@ fn keys_that_never_expire_are_named() {
     assert!(label.starts_with("{session:hex, user_id:int, cart:["), "{label}");
     assert!(first["count"].as_u64().unwrap_or(0) <= count + 1000, "more records than were ever set\n{first:#}");
     assert_near("records a second", members_per_second(first), 15_000.0, 15.0);
+}
+
+#[test]
+fn a_redis_on_glibc_is_accounted_for_and_loses_nothing() {
+    let redis = match Redis::start_without_jemalloc() {
+        Ok(redis) => redis,
+        Err(missing) => return skip(&missing),
+    };
+    redis.set(0, 50_000);
+    let value = heap(&redis.pid().to_string(), &[]);
+    if value["allocator"]["name"] != "glibc" {
+        return skip("this redis has jemalloc inside it");
+    }
+    assert_eq!(value["consistency"]["verdict"], "exact", "{:#}", value["consistency"]);
+    assert_eq!(number(&value, "/reach/unreachable/chunks"), 0, "{:#}", value["reach"]);
+    let (chunks, bytes) = (number(&value, "/in_use/chunks"), number(&value, "/in_use/bytes"));
+    let Some(used) = redis.used_memory() else {
+        return skip("redis-cli is not installed (apt-get install redis-tools)");
+    };
+    // It counts what can be used of each chunk; what the C library and Lua have it does not know.
+    let usable = bytes - 8 * chunks;
+    assert!((used..used + (1 << 20)).contains(&usable), "{usable} in chunks, {used} by its own count");
 }
 
 #[test]

@@ -7,6 +7,9 @@ use crate::units::Addr;
 pub const DATA: u64 = 0x7000_0000_0000;
 pub const HEAP: u64 = 0x5555_0000_0000;
 pub const STACK: u64 = 0x7ff0_0000_0000;
+/// Where a thread's arena is: 64 MiB divide it (HEAP_MAX_SIZE).
+const ARENA: u64 = 0x7e00_0000_0000;
+pub const ARENA_SIZE: u64 = 0x21000;
 const DATA_SIZE: usize = 0x4000;
 const STACK_SIZE: usize = 0x1000;
 /// Where in the data malloc_state, malloc_par and the program's own variables are.
@@ -45,6 +48,9 @@ pub struct FakeHeap {
     pub data: Vec<u8>,
     pub heap: Vec<u8>,
     pub stack: Vec<u8>,
+    /// A thread's arena, empty where there is none, and its malloc_state.
+    arena: Vec<u8>,
+    arena_state: u64,
     /// Whether the chunk before the next one is in use.
     before_is_live: bool,
     binned: Vec<u64>,
@@ -60,8 +66,18 @@ impl FakeHeap {
     /// The same that begins at `base`.
     pub fn at(base: u64, version: Version) -> FakeHeap {
         let (data, stack) = (vec![0; DATA_SIZE], vec![0; STACK_SIZE]);
-        let (binned, quick) = (Vec::new(), Vec::new());
-        let mut heap = FakeHeap { version, base, data, heap: Vec::new(), stack, before_is_live: true, binned, quick };
+        let mut heap = FakeHeap {
+            version,
+            base,
+            data,
+            heap: Vec::new(),
+            stack,
+            arena: Vec::new(),
+            arena_state: 0,
+            before_is_live: true,
+            binned: Vec::new(),
+            quick: Vec::new(),
+        };
         let (count, lists, _) = version.cache;
         if lists > 0 {
             let table = heap.chunk((count * lists + lists * 8 + 24).next_multiple_of(16));
@@ -101,11 +117,32 @@ impl FakeHeap {
     pub fn put(&mut self, at: u64, word: u64) {
         let (memory, base) = match at {
             at if at >= STACK => (&mut self.stack, STACK),
+            at if at >= ARENA => (&mut self.arena, ARENA),
             at if at >= DATA => (&mut self.data, DATA),
             _ => (&mut self.heap, self.base),
         };
         let offset = (at - base) as usize;
         memory[offset..offset + 8].copy_from_slice(&word.to_le_bytes());
+    }
+
+    /// Adds a thread's arena whose heap_info has `info` bytes, with chunks in use of these sizes from `first` bytes on; where
+    /// their contents begin.
+    pub fn arena<const N: usize>(&mut self, info: u64, first: u64, sizes: [u64; N]) -> [u64; N] {
+        const NOT_MAIN: u64 = 4;
+        self.arena = vec![0; ARENA_SIZE as usize];
+        self.arena_state = ARENA + info;
+        self.put(ARENA, self.arena_state);
+        self.put(ARENA + 16, ARENA_SIZE);
+        self.put(ARENA + 24, ARENA_SIZE);
+        let mut at = ARENA + first;
+        let contents = sizes.map(|size| {
+            self.put(at + 8, size | NOT_MAIN | 1);
+            at += size;
+            at - size + 16
+        });
+        self.put(at + 8, (ARENA + ARENA_SIZE - at) | 1);
+        self.write_state(self.arena_state, at, ARENA_SIZE, DATA + STATE);
+        contents
     }
 
     /// Lets a variable of the program, the `index`th, point at `to`.
@@ -118,34 +155,29 @@ impl FakeHeap {
         let top = self.base + self.heap.len() as u64;
         let size = (top + 0x1000).next_multiple_of(0x1000) - top;
         self.chunk(size);
-        self.link_bins(top);
-        self.link_quick();
         let system = self.heap.len() as u64;
-        self.write_state(system);
+        let next = if self.arena.is_empty() { DATA + STATE } else { self.arena_state };
+        self.write_state(DATA + STATE, top, system, next);
+        self.link_bins();
+        self.link_quick();
         self.write_params();
         let thread = Thread { id: 1, stack_pointer: Addr(STACK + 0x800), ..Thread::default() };
-        FakeMemory::new()
+        let memory = FakeMemory::new()
             .with(self.base, self.heap)
             .with(DATA, self.data)
             .named(DATA, "/lib/libc.so.6", "rw-p")
             .with(STACK, self.stack)
-            .thread(thread)
+            .thread(thread);
+        if self.arena.is_empty() { memory } else { memory.with(ARENA, self.arena) }
     }
 
     fn bins(&self) -> u64 {
         DATA + STATE + self.version.bins_at
     }
 
-    fn link_bins(&mut self, top: u64) {
-        let bins = self.bins();
-        self.put(bins - 16, top);
-        for bin in 0..127 {
-            let head = bins + bin * 16 - 16;
-            self.put(head + 16, head);
-            self.put(head + 24, head);
-        }
+    fn link_bins(&mut self) {
         // All in the first bin, in a ring.
-        let head = bins - 16;
+        let head = self.bins() - 16;
         let ring: Vec<u64> = [head].into_iter().chain(self.binned.clone()).collect();
         for (index, at) in ring.iter().enumerate() {
             self.put(at + 16, ring[(index + 1) % ring.len()]);
@@ -179,9 +211,17 @@ impl FakeHeap {
         }
     }
 
-    fn write_state(&mut self, system: u64) {
-        let next = self.bins() + 127 * 16 + 16;
-        self.put(next, DATA + STATE);
+    /// A malloc_state at `start` with empty bins.
+    fn write_state(&mut self, start: u64, top: u64, system: u64, next_arena: u64) {
+        let bins = start + self.version.bins_at;
+        self.put(bins - 16, top);
+        for bin in 0..127 {
+            let head = bins + bin * 16 - 16;
+            self.put(head + 16, head);
+            self.put(head + 24, head);
+        }
+        let next = bins + 127 * 16 + 16;
+        self.put(next, next_arena);
         let mut at = next + 16;
         if self.version.attached {
             self.put(at, 1);

@@ -47,6 +47,32 @@ fn the_version_is_told_by_structure() {
 }
 
 #[test]
+fn arenas_of_threads_are_found_in_every_layout() {
+    let layouts = [
+        (0, 32, 0x8b0, "2.17 to 2.22"),
+        (1, 32, 0x8b0, "2.23 to 2.26"),
+        (2, 32, 0x8c0, "2.27 to 2.34"),
+        (4, 48, 0x8d0, "2.35 to 2.42"),
+        (6, 48, 0x870, "2.43 or later"),
+    ];
+    for (version, info, first, versions) in layouts {
+        let mut heap = FakeHeap::new(VERSIONS[version]);
+        // A table of cached chunks is known by what is in it.
+        heap.quick(64);
+        let [kept, _lost] = heap.arena(info, first, [64, 48]);
+        heap.global(0, kept);
+        let found = walked(&heap.build());
+        assert!(found.is_exact(), "{versions}: {:?}", found.certificates);
+        assert_eq!(found.allocator.unwrap().version.as_deref(), Some(versions));
+        let account = found.account.unwrap();
+        assert_eq!((account.arenas.len(), account.arenas[1].system), (2, ByteCount(fake::ARENA_SIZE)), "{versions}");
+        assert_eq!((account.totals.in_use.count, account.totals.in_use.bytes), (2, ByteCount(112)), "{versions}");
+        let reach = found.reach.unwrap();
+        assert_eq!((reach.lost.count, reach.lost.bytes), (1, ByteCount(48)), "{versions}");
+    }
+}
+
+#[test]
 fn what_is_lost_is_split_and_what_is_doubtful_is_said() {
     let mut heap = FakeHeap::new(VERSIONS[4]);
     let (kept, by_stack, dead) = (heap.chunk(64), heap.chunk(64), heap.chunk(64));

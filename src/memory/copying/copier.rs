@@ -2,6 +2,7 @@
 //! moment.
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 use super::copy::{Copied, copy};
 use super::reader::Reader;
@@ -17,18 +18,20 @@ use crate::units::{Addr, ByteCount, Span};
 
 /// How to copy.
 #[derive(Clone, Copy, Debug)]
-pub struct CopyOptions {
+pub struct CopyOptions<'o> {
     /// Memory the copy may take.
     pub budget: ByteCount,
     /// Copies swapped-out pages too, which brings them back into the target's memory.
     pub include_swapped: bool,
     /// Threads that copy; two are nearly twice as fast as one, more gain little.
     pub threads: usize,
+    /// A folder in which a file without a name holds the copy, in place of memory.
+    pub spool: Option<&'o Path>,
 }
 
-impl Default for CopyOptions {
-    fn default() -> CopyOptions {
-        CopyOptions { budget: ByteCount::mib(256), include_swapped: false, threads: 2 }
+impl Default for CopyOptions<'_> {
+    fn default() -> Self {
+        CopyOptions { budget: ByteCount::mib(256), include_swapped: false, threads: 2, spool: None }
     }
 }
 
@@ -65,7 +68,7 @@ pub(super) struct Copier<'c> {
     pub target: &'c Target,
     pub map: &'c AddressMap,
     pub reader: &'c Reader,
-    pub options: &'c CopyOptions,
+    pub options: &'c CopyOptions<'c>,
     pub progress: &'c dyn Progress,
 }
 
@@ -101,6 +104,9 @@ impl Copier<'_> {
     pub fn reserve_for(&self, present: &[Span]) -> Result<Pages> {
         let (target, budget) = (self.target, self.options.budget);
         let need = total(present);
+        if let Some(folder) = self.options.spool {
+            return self.reserve_in(folder, with_slack(need));
+        }
         if need > budget {
             let reason = format!("{need} are to be copied and {budget} are allowed");
             return Err(Error::new(ErrorKind::Failed, "cannot copy the memory of", target.subject(), reason)
@@ -111,6 +117,14 @@ impl Copier<'_> {
         let pages = self.reserve(with_slack(need).min(budget.max(need)));
         self.progress.end();
         pages
+    }
+
+    fn reserve_in(&self, folder: &Path, size: ByteCount) -> Result<Pages> {
+        let reserved = tempfile::tempfile_in(folder).and_then(|file| Pages::reserve_in(&file, size));
+        reserved.map_err(|error| {
+            let subject = format!("{size} in {}", folder.display());
+            Error::new(ErrorKind::Failed, "cannot reserve for a copy", subject, error)
+        })
     }
 
     pub fn reserve(&self, size: ByteCount) -> Result<Pages> {

@@ -21,12 +21,18 @@ pub fn stage_gently(
     target: &Target,
     wanted: Wanted<'_>,
     wish: Wish,
-    options: &CopyOptions,
+    options: &CopyOptions<'_>,
     progress: &dyn Progress,
 ) -> Result<(Snapshot, Declined)> {
     target.heal();
     let map = AddressMap { mappings: target.mappings()?, regions: Vec::new() };
-    let ways = ways(target, &predict_staged(target, &map, wanted)?, wish)?;
+    let mut predictions = predict_staged(target, &map, wanted)?;
+    if options.spool.is_some() {
+        for way in predictions.iter_mut().filter(|way| way.method == Method::Stop) {
+            way.objection = Some("the copy goes to a file, and a target is not stopped for a disk".into());
+        }
+    }
+    let ways = ways(target, &predictions, wish)?;
     let mut declined = Declined::new();
     let mut last = None;
     for method in ways {

@@ -48,7 +48,7 @@ pub fn stage_by(
     target: &Target,
     map: AddressMap,
     wanted: Wanted<'_>,
-    options: &CopyOptions,
+    options: &CopyOptions<'_>,
     progress: &dyn Progress,
 ) -> Result<Snapshot> {
     let began = Instant::now();

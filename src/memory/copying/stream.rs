@@ -48,7 +48,7 @@ pub fn stream(
     target: &Target,
     map: &AddressMap,
     spans: &[Span],
-    options: &CopyOptions,
+    options: &CopyOptions<'_>,
     progress: &dyn Progress,
     consume: &mut dyn FnMut(Addr, &[u8]),
 ) -> Result<StreamSummary> {
@@ -64,7 +64,7 @@ pub(in crate::memory) fn stream_parts(
     target: &Target,
     map: &AddressMap,
     spans: &[Span],
-    options: &CopyOptions,
+    options: &CopyOptions<'_>,
     progress: &dyn Progress,
     emit: &mut dyn FnMut(Part<'_>) -> Result<()>,
 ) -> Result<StreamSummary> {

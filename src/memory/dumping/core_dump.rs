@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::output::{Output, failure};
 use crate::elf::{CoreProcess, core_head};
 use crate::error::{Error, ErrorKind, Result};
-use crate::memory::copying::copier::CopyOptions;
+use crate::memory::copying::copier::{CopyOptions, is_affordable};
 use crate::memory::copying::gently::{predict_staged, stage_gently};
 use crate::memory::copying::stage::Snapshot;
 use crate::memory::copying::wanted::Wanted;
@@ -24,11 +24,12 @@ const PAGE: ByteCount = ByteCount(4096);
 /// Bytes read from a file at a time.
 const WINDOW: usize = 256 * 1024;
 
-/// Writes a core of `target` to `path`. It appears whole or not at all. Holes stand for pages never touched.
+/// Writes a core of `target` to `path`. It appears whole or not at all. Holes stand for pages never touched. The copy that
+/// comes before lies beside the file where it is too large for memory.
 ///
 /// # Errors
-/// `Failed` where a file is in the way, the disk or the memory for the copy is too small, or on other machines than
-/// x86-64; `Gone` where the target ended, `Interrupted`; nothing is left behind.
+/// `Failed` where a file is in the way, the disk is too small, or on other machines than x86-64; `Gone` where the target
+/// ended, `Interrupted`; nothing is left behind.
 pub fn dump_core(target: &Target, path: &Path, options: &DumpOptions, progress: &dyn Progress) -> Result<DumpResult> {
     let began = Instant::now();
     if !cfg!(target_arch = "x86_64") || target.identity().is_32bit {
@@ -36,8 +37,12 @@ pub fn dump_core(target: &Target, path: &Path, options: &DumpOptions, progress: 
         return Err(Error::new(ErrorKind::Failed, "cannot write a core of", target.subject(), reason));
     }
     let output = Output::create(path, options.force)?;
-    let budget = options.max_memory.unwrap_or(ByteCount(u64::MAX));
-    let copying = CopyOptions { budget, include_swapped: options.include_swapped, threads: options.threads };
+    let copying = CopyOptions {
+        budget: ByteCount(u64::MAX),
+        include_swapped: options.include_swapped,
+        threads: options.threads,
+        spool: if fits(target, options)? { None } else { Some(output.folder()) },
+    };
     let (snapshot, declined) = stage_gently(target, Wanted::Chosen(&wanted), options.wish, &copying, progress)?;
     let mappings: Vec<Mapping> =
         snapshot.memory.address_map().mappings.iter().filter(|one| is_user(one)).cloned().collect();
@@ -86,6 +91,16 @@ pub fn dump_core(target: &Target, path: &Path, options: &DumpOptions, progress: 
         took: began.elapsed(),
         sha256: None,
     })
+}
+
+/// Whether what is to be copied may be held in memory.
+fn fits(target: &Target, options: &DumpOptions) -> Result<bool> {
+    let map = AddressMap { mappings: target.mappings()?, ..AddressMap::default() };
+    let mut need = ByteCount::ZERO;
+    for span in wanted(&map.mappings) {
+        need += target.residency(span, &map)?.present_bytes();
+    }
+    Ok(options.max_memory.is_none_or(|limit| need <= limit) && is_affordable(need)?)
 }
 
 /// What ways there are to write a core, and what each is expected to cost; touches nothing.

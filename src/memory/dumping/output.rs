@@ -40,6 +40,12 @@ impl Output {
         &self.file
     }
 
+    /// The folder it is in.
+    pub fn folder(&self) -> &Path {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
+    }
+
     /// The same file for writing past the page cache, where it is on a disk that takes that: three times as fast, and
     /// the target's cached files stay where they are.
     pub fn direct(&self) -> Option<File> {

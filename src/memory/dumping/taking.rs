@@ -89,8 +89,9 @@ impl<'w> Work<'w> {
         Ok(Image::begin((place, self.path), self.range, map, self.open, self.hashed, self.progress))
     }
 
-    fn copying(&self, budget: ByteCount) -> CopyOptions {
-        CopyOptions { budget, include_swapped: self.options.include_swapped, threads: self.options.threads }
+    fn copying(&self, budget: ByteCount) -> CopyOptions<'static> {
+        let (include_swapped, threads) = (self.options.include_swapped, self.options.threads);
+        CopyOptions { budget, include_swapped, threads, spool: None }
     }
 
     /// Into memory first.

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use memmap2::Mmap;
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
@@ -18,6 +19,7 @@ use crate::memory::dumping::manifest::Manifest;
 use crate::memory::{Compression, Consistency, MemorySource, ReadError};
 use crate::space::spans::{joined, outside, total, within};
 use crate::space::{AddressMap, Hints, Mapping, Permissions, Residency, Thread, regions};
+use crate::sys::file_map;
 use crate::units::{Addr, ByteCount, Span};
 
 /// Memory in a file, at the addresses it had.
@@ -35,6 +37,8 @@ pub struct RecordedMemory {
     consistency: Consistency,
     remarks: Vec<String>,
     threads: Vec<Thread>,
+    /// The file as memory, where it was asked for.
+    mapped: Option<Mmap>,
 }
 
 const ACTION: &str = "cannot read";
@@ -57,7 +61,8 @@ impl RecordedMemory {
         let manifest_path = Manifest::path_for(path);
         match open_regular(&manifest_path).and_then(Manifest::read) {
             Ok(manifest) => RecordedMemory::with_manifest(file, length, manifest).map_err(fail),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // Beside a core there is none, but perhaps an answer that somebody wrote to CORE.json.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || matches!(Core::read(&file), Ok(Some(_))) => {
                 let memory = RecordedMemory::without_manifest(file, length);
                 memory.map_err(|error| fail(error.to_string()))
             }
@@ -74,6 +79,20 @@ impl RecordedMemory {
             self.map = whole_file(span);
         }
         self
+    }
+
+    /// The same with its bytes to be borrowed, for who goes to and fro in them: the file is mapped, not held. A compressed
+    /// one cannot be.
+    pub fn in_place(mut self) -> RecordedMemory {
+        if let Content::Plain(file) = &self.content {
+            self.mapped = file_map::map(file).ok();
+        }
+        self
+    }
+
+    /// Whether its bytes can be borrowed.
+    pub fn is_in_place(&self) -> bool {
+        self.mapped.is_some()
     }
 
     /// What the dumper wrote about it, where that is there.
@@ -130,6 +149,7 @@ impl RecordedMemory {
             manifest: Some(manifest),
             remarks,
             threads: Vec::new(),
+            mapped: None,
         })
     }
 
@@ -157,9 +177,21 @@ impl RecordedMemory {
         };
         let (swapped, gaps) = (Vec::new(), Vec::new());
         let consistency = Consistency::Instant;
-        let (present, manifest) = (None, None);
+        let (present, manifest, mapped) = (None, None, None);
         let content = Content::Plain(file);
-        Ok(RecordedMemory { content, map, segments, present, swapped, gaps, manifest, consistency, remarks, threads })
+        Ok(RecordedMemory {
+            content,
+            map,
+            segments,
+            present,
+            swapped,
+            gaps,
+            manifest,
+            consistency,
+            remarks,
+            threads,
+            mapped,
+        })
     }
 
     /// Stretches of `span` in the file that are not holes.
@@ -178,6 +210,11 @@ impl RecordedMemory {
         }
         let missing = joined(self.swapped.iter().chain(&self.gaps).copied().collect());
         Ok(stored.into_iter().flat_map(|part| outside(&missing, part)).collect())
+    }
+
+    fn segment_at(&self, addr: Addr) -> Option<&Segment> {
+        let index = self.segments.partition_point(|segment| segment.span.end <= addr);
+        self.segments.get(index).filter(|segment| segment.span.contains(addr))
     }
 
     fn is_missing(&self, addr: Addr) -> bool {
@@ -207,9 +244,7 @@ impl MemorySource for RecordedMemory {
         if buf.is_empty() {
             return Ok(0);
         }
-        let index = self.segments.partition_point(|segment| segment.span.end <= addr);
-        let segment = self.segments.get(index).filter(|segment| segment.span.contains(addr) && !self.is_missing(addr));
-        let segment = segment.ok_or(ReadError::Fault(addr))?;
+        let segment = self.segment_at(addr).filter(|_| !self.is_missing(addr)).ok_or(ReadError::Fault(addr))?;
         let asked = Span::sized(addr, ByteCount(buf.len() as u64)).intersection(segment.span);
         let missing = within(&self.swapped, asked).chain(within(&self.gaps, asked));
         let until = missing.map(|span| span.start).min().unwrap_or(asked.end);
@@ -221,6 +256,21 @@ impl MemorySource for RecordedMemory {
             Ok(count) => Ok(count),
             Err(error) => Err(ReadError::Io(error)),
         }
+    }
+
+    fn borrow(&self, span: Span) -> Option<&[u8]> {
+        let mapped = self.mapped.as_ref()?;
+        let offset = self.segment_at(span.start)?.at(span.start);
+        // Segments side by side in memory are so in the file too, as a rule.
+        let in_row = |segment: &Segment| {
+            let from = segment.span.start.max(span.start);
+            !segment.span.overlaps(span) || segment.at(from) == offset + from.since(span.start).0
+        };
+        if self.residency(span).ok()?.present != [span] || !self.segments.iter().all(in_row) {
+            return None;
+        }
+        let start = usize::try_from(offset).ok()?;
+        mapped.get(start..start.checked_add(usize::try_from(span.size().0).ok()?)?)
     }
 
     fn threads(&self) -> &[Thread] {

@@ -85,6 +85,11 @@ fn a_dump_has_the_addresses_its_manifest_gives() {
     }
     assert_eq!(memory.read_at(Addr(0xa000), &mut buf).unwrap(), 0x1000);
     assert_eq!(memory.read_at(Addr(0xa000), &mut []).unwrap(), 0);
+    let memory = memory.in_place();
+    assert_eq!(memory.borrow(span(0x7ff0, 0x8000)), Some(&[7; 16][..]));
+    assert!(
+        [span(0x7ff0, 0x8001), span(0x9000, 0xb000), span(0xa000, 0xb001)].map(|span| memory.borrow(span)) == [None; 3]
+    );
 }
 
 #[test]
@@ -258,6 +263,8 @@ fn a_core_made_by_gdb_reads_like_the_process() {
     let (path, pid) = (folder.0.path().join("core"), patient.pid().to_string());
     let gcore = format!("gcore {}", path.display());
     std::process::Command::new("gdb").args(["-nx", "-batch", "-p", &pid, "-ex", &gcore]).output().unwrap();
+    // No manifest of its own.
+    fs::write(folder.0.path().join("core.json"), "{\"command\": \"heap\"}").unwrap();
     let memory = RecordedMemory::open(&path).unwrap();
     let live = LiveMemory::open(&target, target.address_map().unwrap()).unwrap();
     let heap = patient.truth.split(['=', '-', ' ']).nth(1).unwrap();
@@ -268,6 +275,19 @@ fn a_core_made_by_gdb_reads_like_the_process() {
     assert!(ours == theirs);
     assert!(memory.address_map().mapping_at(heap).is_some());
     assert!(memory.address_map().mappings.iter().any(|mapping| mapping.name.contains("libc")));
+    assert!(memory.borrow(Span::sized(heap, ByteCount(1 << 20))).is_none());
+    let memory = memory.in_place();
+    let mut lent = ByteCount::ZERO;
+    for span in memory.spans() {
+        for present in memory.residency(span).unwrap().present {
+            let mut read = vec![0; present.size().0 as usize];
+            assert_eq!(memory.read_at(present.start, &mut read).unwrap(), read.len());
+            assert!(memory.borrow(present).unwrap() == read, "{present}");
+            assert!(memory.borrow(Span::new(present.start, Addr(u64::MAX))).is_none());
+            lent += present.size();
+        }
+    }
+    assert!(lent >= ByteCount(1 << 20));
     // Cut off, it still gives what it has.
     let length = fs::metadata(&path).unwrap().len();
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length / 2).unwrap();

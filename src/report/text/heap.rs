@@ -8,8 +8,9 @@ use super::{number, target};
 use crate::report::{ConsistencyRow, Heap, HeapGroupRow, WhyRow};
 use crate::units::{ByteCount, Rate};
 
-/// Groups whose samples and holders are shown.
+/// Groups whose samples and holders are shown, of those that have so large a share, or lose or gain memory.
 const SAMPLED: usize = 8;
+const WEIGHTY: f64 = 0.01;
 /// Arenas listed; the rest is counted.
 const ARENAS: usize = 8;
 /// Classes of a census listed.
@@ -181,18 +182,25 @@ fn write_groups(heap: &Heap, page: &mut Page) {
     columns.extend([("lost", Align::Right), ("probably", Align::Right), ("kind", Align::Left), ("what", Align::Left)]);
     let mut table = Table::new(&columns);
     let style = page.style;
-    for (index, group) in heap.groups.iter().enumerate() {
+    let mut shown = 0;
+    for group in &heap.groups {
         let cells = cells(group, grows);
+        let is_shown = shown < SAMPLED && matters(group);
+        shown += usize::from(is_shown);
         table.row_with(cells, move |room| {
             let label = Line::of(paint(group), group.label.to_string());
             let label = if style.whole { label } else { label.fit(room.max(16), style.ellipsis()) };
-            (label, if index < SAMPLED { below(group) } else { Vec::new() })
+            (label, if is_shown { below(group) } else { Vec::new() })
         });
     }
     table.write(page);
     if heap.omitted_groups > 0 {
         page.line(Line::of(Paint::Dim, format!("and {} more", number::count(heap.omitted_groups))));
     }
+}
+
+fn matters(group: &HeapGroupRow) -> bool {
+    group.share >= WEIGHTY || group.unreachable_count > 0 || group.growth_bytes.is_some_and(|bytes| bytes > 0)
 }
 
 fn cells(group: &HeapGroupRow, grows: bool) -> Vec<Line> {
@@ -269,6 +277,9 @@ fn write_inside(heap: &Heap, page: &mut Page) {
         table.row(cells);
     }
     table.write(page);
+    if heap.inside.len() > CENSUS {
+        page.line(Line::of(Paint::Dim, format!("and {} more", heap.inside.len() - CENSUS)));
+    }
 }
 
 fn write_census(heap: &Heap, page: &mut Page) {

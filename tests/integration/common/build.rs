@@ -37,6 +37,13 @@ pub fn crypt_library() -> PathBuf {
     compile("cc", &["-O2", "-g", "-fPIC", "-shared"], &[source], "libcrypt_old.so")
 }
 
+/// The folder of a library in place of jemalloc, for programs that are to take malloc from the C library.
+pub fn no_jemalloc() -> PathBuf {
+    let source = package().join("test-programs/no_jemalloc.c");
+    let library = compile("cc", &["-O2", "-fPIC", "-shared"], &[source], "libjemalloc.so.2");
+    library.parent().expect("its folder").to_path_buf()
+}
+
 /// `sources[0]` compiled; the others only decide whether it is up to date.
 fn compile(compiler: &str, flags: &[&str], sources: &[PathBuf], name: &str) -> PathBuf {
     static ATTEMPT: AtomicUsize = AtomicUsize::new(0);

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::nginx::free_port;
-use super::{Health, folder, program, scene, wait_until};
+use super::{Health, build, folder, program, scene, wait_until};
 
 /// A running redis-server.
 pub struct Redis {
@@ -30,13 +31,23 @@ pub struct Filling {
 impl Redis {
     /// Starts it; what is missing where it is not installed.
     pub fn start() -> Result<Redis, String> {
-        program("redis-server").ok_or("redis is not installed (apt-get install redis-server)")?;
-        (0..5).find_map(|_| Redis::start_once()).ok_or_else(|| panic!("redis does not start"))
+        Redis::start_in(&[])
     }
 
-    fn start_once() -> Option<Redis> {
+    /// The same with malloc of the C library, where it takes it from a library at all.
+    pub fn start_without_jemalloc() -> Result<Redis, String> {
+        Redis::start_in(&[("LD_LIBRARY_PATH", build::no_jemalloc())])
+    }
+
+    fn start_in(environment: &[(&str, PathBuf)]) -> Result<Redis, String> {
+        program("redis-server").ok_or("redis is not installed (apt-get install redis-server)")?;
+        (0..5).find_map(|_| Redis::start_once(environment)).ok_or_else(|| panic!("redis does not start"))
+    }
+
+    fn start_once(environment: &[(&str, PathBuf)]) -> Option<Redis> {
         let (folder, port) = (folder(), free_port());
         let mut child = Command::new("setpriv")
+            .envs(environment.iter().cloned())
             .args(["--pdeathsig", "TERM", "redis-server", "--bind", "127.0.0.1", "--port", &port.to_string()])
             .args(["--save", "", "--appendonly", "no", "--loglevel", "warning", "--dir"])
             .arg(folder.path())
@@ -57,6 +68,13 @@ impl Redis {
     /// Its pid.
     pub fn pid(&self) -> i32 {
         self.child.id() as i32
+    }
+
+    /// The bytes that it counts itself; `None` without redis-cli.
+    pub fn used_memory(&self) -> Option<u64> {
+        let said = Command::new("redis-cli").args(["-p", &self.port.to_string(), "info", "memory"]).output().ok()?;
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        said.lines().find_map(|line| line.strip_prefix("used_memory:")?.trim().parse().ok())
     }
 
     /// Sets `count` keys now, from number `first` on.
