@@ -24,8 +24,7 @@ __attribute__((noinline)) void maps_pages(void) {
 __attribute__((noinline)) void frees_its_own(void) {
     char *p = (char *)malloc(2 << 20);
     if (!p) _exit(9);
-    memset(forget(p), 3, 2 << 20);
-    free(p);
+    free(forget(memset(p, 3, 2 << 20)));
 }
 static void *once(void *unused) {
     leaks_small(), maps_pages(), frees_its_own();

@@ -50,6 +50,7 @@ fn options(request: &Trace) -> Options {
         log,
         files: request.all_calls,
         before_exec: false,
+        calls: true,
     }
 }
 
@@ -115,6 +116,7 @@ fn answer(target: TargetRow, found: &TraceResult, request: &Trace) -> report::Tr
         target,
         seconds: found.watched.as_secs_f64(),
         method: found.method.to_string(),
+        method_note: found.method.cost().into(),
         growth_bytes: found.growth,
         calls: found.calls.iter().map(CallRow::from).collect(),
         allocations: Allocations::from_trace(found, STACKS),
@@ -135,6 +137,9 @@ pub fn cautions(found: &TraceResult) -> Vec<Notice> {
     }
     if found.log_cut {
         notices.push(Notice::EventsCut { kept: found.log.len() as u64 });
+    }
+    if let Some(why) = found.calls_unseen.clone() {
+        notices.push(Notice::CallsNotSeen { why });
     }
     if found.method == Method::Syscall {
         notices.push(Notice::SlowTrace);

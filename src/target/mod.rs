@@ -47,7 +47,7 @@ pub use machine::{MachineMemory, machine_memory};
 pub use opening::Target;
 pub use pause::{Pause, Stopped};
 pub use processes::{ProcessRow, processes};
-pub use reading::{path_of, perf_paranoid};
+pub use reading::{path_of, perf_paranoid, tracepoint};
 pub use resolve::{Resolved, fattest_worker_of, resolve};
 pub use role::Role;
 pub use stillness::Stillness;

@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 
 use super::maps;
 use super::opening::Target;
-use super::roots::{Roots, whole_text};
+use super::roots::{Roots, path_text, whole_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::Mapping;
 
@@ -111,6 +111,15 @@ impl Target {
 /// kernel.perf_event_paranoid: what processes without CAP_PERFMON may watch with perf. `None` where it is not there.
 pub fn perf_paranoid() -> Option<i64> {
     Roots::real().proc_text("sys/kernel/perf_event_paranoid").ok()?.trim().parse().ok()
+}
+
+/// The number of a tracepoint, such as `syscalls/sys_exit_brk`, by which perf knows it. Nothing is mounted for that.
+///
+/// # Errors
+/// The kernel's: `NotFound` where tracefs is not mounted in its usual place or has no such tracepoint.
+pub fn tracepoint(name: &str) -> io::Result<u64> {
+    let text = path_text(&Roots::real().sys.join("kernel/tracing/events").join(name).join("id"))?;
+    text.trim().parse().map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// A path that leads to `file` as long as it is open, for libraries that want to open files themselves.

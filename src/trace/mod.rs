@@ -2,7 +2,9 @@
 //! there at the end. Three ways to see it, from light to heavy; wording is left to others.
 
 mod call;
+mod desk;
 mod ledger;
+mod means;
 mod perf;
 mod process;
 mod result;

@@ -23,6 +23,8 @@ pub struct TraceResult {
     pub stacks: Vec<StackSum>,
     /// Calls by name.
     pub calls: Vec<CallSum>,
+    /// Why the calls were not seen beside page faults, where they were wanted.
+    pub calls_unseen: Option<String>,
     /// Single events, where asked for.
     pub log: Vec<Event>,
     /// Whether the log was cut.
@@ -38,6 +40,8 @@ pub struct StackSum {
     pub events: u64,
     /// Mapped or touched.
     pub mapped: ByteCount,
+    /// Of these given back, as far as it was seen.
+    pub unmapped: ByteCount,
     /// Still there at the end; where the process ended, all of it.
     pub outstanding: ByteCount,
 }
