@@ -45,7 +45,9 @@ static void both(void) { dprintf(1, "small=%lu mapped=%lu\n", (ulong_t)small, (u
 int main(int argc, char **argv) {
     tell = both;
     /* Else the threshold moves up and the piece that is freed comes from the heap: kept, not given back. */
+#ifdef M_MMAP_THRESHOLD
     mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
     threads = argument(argc, argv, 3, 0);
     fill(argument(argc, argv, 1, 0), grow);
     rate = argument(argc, argv, 2, 16 << 20);

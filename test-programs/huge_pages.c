@@ -2,21 +2,15 @@
  * Arguments: RATE COUNT. */
 #include "patient.h"
 
-static void maps(size_t size, int advice) {
+static char *mapped(size_t size, int advice) {
     char *p = (char *)mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) _exit(9);
     madvise(p, size, advice);
-    memset(forget(p), 1, size);
     bytes += size;
+    return p;
 }
-__attribute__((noinline)) void huge(void) {
-    maps(8 << 20, MADV_HUGEPAGE);
-    forget(0);
-}
-__attribute__((noinline)) void small(void) {
-    maps(1 << 20, MADV_NOHUGEPAGE);
-    forget(0);
-}
+__attribute__((noinline)) void huge(void) { forget(memset(mapped(8 << 20, MADV_HUGEPAGE), 1, 8 << 20)); }
+__attribute__((noinline)) void small(void) { forget(memset(mapped(1 << 20, MADV_NOHUGEPAGE), 1, 1 << 20)); }
 static void grow(void) { huge(), small(); }
 
 int main(int argc, char **argv) {

@@ -109,6 +109,8 @@ pub enum Notice {
     },
     /// The target was stopped at every system call.
     SlowTrace,
+    /// Stacks of a 32-bit process are not unwound.
+    InnermostOnly,
     /// Page faults were seen without the calls that map memory and give it back.
     CallsNotSeen {
         /// Why not.
@@ -172,6 +174,7 @@ impl Notice {
             }
             Notice::EventsCut { kept } => format!("only the first {} events are listed", thousands(*kept)),
             Notice::SlowTrace => "the target was stopped at every system call, which slows it several times".into(),
+            Notice::InnermostOnly => "32-bit stacks are not unwound, each is its innermost function alone".into(),
             Notice::CallsNotSeen { why } => {
                 format!("calls of brk, mmap, munmap were not counted ({})", one_line(why, 120))
             }
@@ -216,6 +219,7 @@ impl Notice {
             Notice::SamplesLost { .. } => "shares hold, they are coarser".into(),
             Notice::EventsCut { .. } => "look for a shorter time with --for; sums are of all".into(),
             Notice::SlowTrace => "for a process that serves use --method perf or breakpoint".into(),
+            Notice::InnermostOnly => "see calls and files with --calls all".into(),
             Notice::CallsNotSeen { .. } => {
                 "shares are whole without; to count calls: mount -t tracefs nodev /sys/kernel/tracing".into()
             }

@@ -50,7 +50,7 @@ fn options(request: &Trace) -> Options {
         log,
         files: request.all_calls,
         before_exec: false,
-        calls: true,
+        calls: request.calls,
     }
 }
 
@@ -116,7 +116,7 @@ fn answer(target: TargetRow, found: &TraceResult, request: &Trace) -> report::Tr
         target,
         seconds: found.watched.as_secs_f64(),
         method: found.method.to_string(),
-        method_note: found.method.cost().into(),
+        method_note: found.note(),
         growth_bytes: found.growth,
         calls: found.calls.iter().map(CallRow::from).collect(),
         allocations: Allocations::from_trace(found, STACKS),
@@ -140,6 +140,9 @@ pub fn cautions(found: &TraceResult) -> Vec<Notice> {
     }
     if let Some(why) = found.calls_unseen.clone() {
         notices.push(Notice::CallsNotSeen { why });
+    }
+    if found.innermost_only {
+        notices.push(Notice::InnermostOnly);
     }
     if found.method == Method::Syscall {
         notices.push(Notice::SlowTrace);

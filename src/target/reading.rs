@@ -96,7 +96,7 @@ impl Target {
     /// namespace; cut at 16 MiB.
     ///
     /// # Errors
-    /// The kernel's; `NotFound` where it told nothing.
+    /// The kernel's; `NotFound` where it told nothing, `PermissionDenied` where another user did: everybody may write there.
     pub fn perf_map(&self) -> io::Result<String> {
         let pid = self.status()?.namespace_pids.last().copied().unwrap_or(self.pid());
         let handle = OFlag::O_PATH | OFlag::O_CLOEXEC;
@@ -104,7 +104,12 @@ impl Target {
         let how =
             OpenHow::new().flags(handle).resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
         let path = format!("tmp/perf-{pid}.map");
-        whole_text(reopen_regular(File::from(openat2(&root, path.as_str(), how)?), None)?)
+        let file = reopen_regular(File::from(openat2(&root, path.as_str(), how)?), None)?;
+        let owner = file.metadata()?.uid();
+        if owner != 0 && owner != self.identity().uid {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        whole_text(file)
     }
 }
 

@@ -91,7 +91,7 @@ impl<'t> Desk<'_, 't> {
         let Some(process) = self.process(sample.pid) else { return };
         let registers = sample.registers.as_deref().map(registers);
         let stack = process.stack(sample.ip, registers.as_ref(), &sample.stack);
-        let mapped = process.touch(sample.addr, period, stack);
+        let mapped = process.touch(sample.addr, period, sample.tid, stack);
         self.keep((sample.pid, sample.tid), Happening::Touch, (mapped, ByteCount::ZERO), Some(stack));
     }
 

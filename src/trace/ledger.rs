@@ -12,6 +12,8 @@ use crate::units::{Addr, ByteCount, Span};
 const PAGE: ByteCount = ByteCount(4096);
 /// How far an arena may have grown between two calls that were sampled.
 const UNSAMPLED: ByteCount = ByteCount::mib(1);
+/// Farther apart, equal distances are of a program's own making.
+const ROW: ByteCount = ByteCount::mib(4);
 /// Pages remembered; a watch of half an hour at a thousand samples a second fills it.
 const PAGES_LIMIT: usize = 2_000_000;
 
@@ -48,6 +50,8 @@ pub struct Ledger {
     spans: BTreeMap<Addr, (Addr, StackId)>,
     /// Sampled pages: who touched them, and for how many pages each stands.
     pages: BTreeMap<Addr, (StackId, u64)>,
+    /// By thread: the page that was sampled last, and how far behind the one before it was.
+    last: HashMap<i32, (Addr, u64)>,
     /// Mapped without permissions: growth once it becomes writable.
     reserved: Vec<Span>,
     sums: HashMap<StackId, Sum>,
@@ -59,16 +63,19 @@ impl Ledger {
         Ledger { reserved, ..Ledger::default() }
     }
 
-    /// A page was touched for the first time; it stands for `weight` pages. Gives their bytes.
-    pub fn touch(&mut self, at: Addr, weight: u64, stack: StackId) -> ByteCount {
+    /// A page was touched for the first time by `thread`; it stands for `weight` pages. Gives their bytes.
+    pub fn touch(&mut self, at: Addr, weight: u64, thread: i32, stack: StackId) -> ByteCount {
         let sum = self.sums.entry(stack).or_default();
         sum.events += 1;
         sum.mapped += pages(weight);
         let page = at.align_down(PAGE);
-        // A page that comes a second time was given back in between.
-        if let Some((owner, weight)) = self.pages.remove(&page) {
-            self.give_back(owner, pages(weight));
-        }
+        // A page that comes a second time was given back in between. Samples at equal distances are of a row of pages, of
+        // which those between come a second time too.
+        let (last, step) = self.last.get(&thread).copied().unwrap_or_default();
+        let distance = page.since(last).0;
+        let in_row = distance == step && distance <= ROW.0;
+        self.last.insert(thread, (page, distance));
+        self.release_pages(Span::new(if in_row { last.plus(PAGE) } else { page }, page.plus(PAGE)));
         if self.pages.len() < PAGES_LIMIT {
             self.pages.insert(page, (stack, weight));
         }
@@ -119,9 +126,10 @@ impl Ledger {
             self.insert(moved, owner);
         }
         for (page, (owner, weight)) in touched {
-            match to.contains(place(page)) {
-                true => drop(self.pages.insert(place(page), (owner, weight))),
-                false => self.give_back(owner, pages(weight)),
+            if to.contains(place(page)) {
+                self.pages.insert(place(page), (owner, weight));
+            } else {
+                self.give_back(owner, pages(weight));
             }
         }
         let new = Span::new(to.start.plus(from.size()), to.end);
@@ -148,6 +156,10 @@ impl Ledger {
         for (part, owner) in self.take(span) {
             self.give_back(owner, part.size());
         }
+        self.release_pages(span);
+    }
+
+    fn release_pages(&mut self, span: Span) {
         for (_, (owner, weight)) in self.take_pages(span) {
             self.give_back(owner, pages(weight));
         }

@@ -38,6 +38,10 @@ impl Means {
                 let reason = "the addresses of a program that is not running yet are not known";
                 Err(Error::new(ErrorKind::Usage, TRACING, "a new program with breakpoint", reason))
             }
+            Method::Breakpoint if target.identity().is_32bit => {
+                let reason = "it is a 32-bit program, whose system calls are not looked for";
+                Err(Error::new(ErrorKind::Failed, TRACING, format!("{} with {method}", target.subject()), reason))
+            }
             Method::Breakpoint => {
                 let sampler = breakpoints(target, options)?.map_err(|error| refusal(method, target, &error))?;
                 Ok(Means::Breakpoint(sampler))

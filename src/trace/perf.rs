@@ -57,7 +57,7 @@ impl Sampler {
     pub fn open(watched: &[Watched], threads: &[i32]) -> io::Result<Sampler> {
         raise_descriptor_limit();
         let period = watched.iter().find(|one| one.call.is_none()).map_or(1, |faults| faults.sampling.period);
-        let pace = Pace { since: Instant::now(), period, events: 0, rate: 0.0 };
+        let pace = Pace { since: Instant::now(), period, samples: 0, lost: 0, counted: 0, rate: 0.0, frozen: false };
         let mut sampler = Sampler { counters: Vec::new(), calls: HashMap::new(), rings: Vec::new(), pace };
         sampler.fill(watched, threads)?;
         if sampler.counters.is_empty() {
@@ -75,8 +75,8 @@ impl Sampler {
         // A ring is a power of two.
         pages = (pages + 1).next_power_of_two() / 2;
         for cpu in 0..processors as i32 {
-            // The event whose ring all others of this processor use.
-            let mut first: Option<usize> = None;
+            // The events whose rings all others of this processor use: a burst of faults must not push out calls.
+            let mut first: [Option<usize>; 2] = [None; 2];
             for (thread, one) in threads.iter().flat_map(|thread| watched.iter().map(move |one| (thread, one))) {
                 let counter = match Counter::open(one.event, one.sampling, *thread, cpu) {
                     Ok(counter) => counter,
@@ -84,11 +84,12 @@ impl Sampler {
                     Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENODEV)) => continue,
                     Err(error) => return Err(error),
                 };
-                match first {
+                let first = &mut first[usize::from(one.call.is_some())];
+                match *first {
                     Some(first) => counter.send_to(&self.counters[first].0)?,
                     None => {
                         self.rings.push(map(&counter, &mut pages)?);
-                        first = Some(self.counters.len());
+                        *first = Some(self.counters.len());
                     }
                 }
                 if let Some(call) = one.call {
@@ -108,7 +109,7 @@ impl Sampler {
                 Record::Sample(sample) => samples.push(sample),
                 Record::Mapped(pid, mapping) => found(Drained::Mapped(pid, mapping)),
                 Record::Lost(count) => {
-                    self.pace.events += count * period;
+                    self.pace.lost += count;
                     found(Drained::Lost(count));
                 }
             });
@@ -118,12 +119,16 @@ impl Sampler {
             found(match self.calls.get(&sample.counter) {
                 Some((call, period)) => Drained::Call(sample, *call, *period),
                 None => {
-                    self.pace.events += period;
+                    self.pace.samples += 1;
                     Drained::Fault(sample, period)
                 }
             });
         }
-        if let Some(period) = self.pace.next() {
+        if self.pace.since.elapsed() < ROUND {
+            return;
+        }
+        let counted = self.counted();
+        if let Some(period) = self.pace.next(counted) {
             self.faults().for_each(|counter| {
                 let _ = counter.set_period(period);
             });
@@ -135,6 +140,10 @@ impl Sampler {
         self.counters.iter().for_each(|(counter, _)| {
             let _ = counter.disable();
         });
+        self.counted()
+    }
+
+    fn counted(&self) -> u64 {
         self.faults().filter_map(|counter| counter.count().ok()).sum()
     }
 
@@ -149,32 +158,47 @@ impl Sampler {
 struct Pace {
     since: Instant,
     period: u64,
-    events: u64,
+    /// In this round.
+    samples: u64,
+    lost: u64,
+    /// Events until this round.
+    counted: u64,
     /// Events a second in the last round.
     rate: f64,
+    /// The kernel does not take a new period any more.
+    frozen: bool,
 }
 
 impl Pace {
-    /// The new period, where it should be another.
-    fn next(&mut self) -> Option<u64> {
-        const ROUND: Duration = Duration::from_millis(250);
-        let passed = self.since.elapsed();
-        if passed < ROUND {
-            return None;
-        }
+    /// Ends a round after `counted` events in all; the new period, where it should be another.
+    fn next(&mut self, counted: u64) -> Option<u64> {
+        let events = counted.saturating_sub(self.counted);
         // Growth comes in bursts: what was seen before counts too.
-        let rate = (self.events as f64 / passed.as_secs_f64()).max(self.rate / 2.0);
-        (self.since, self.events, self.rate) = (Instant::now(), 0, rate);
+        let rate = (events as f64 / self.since.elapsed().as_secs_f64()).max(self.rate / 2.0);
+        let (samples, lost) = (self.samples, self.lost);
+        (self.since, self.samples, self.lost, self.counted, self.rate) = (Instant::now(), 0, 0, counted, rate);
+        let differs = |period: u64, other: u64| period > other + other / 2 || period + period / 2 < other;
+        // Contexts of threads are exchanged at a switch (perf_event_context_sched_out in kernel/events/core.c, Linux 6.18):
+        // ours may have ended with a short-lived thread, and then the period of all others stays as it was.
+        let really = events.checked_div(samples).unwrap_or(self.period);
+        if lost == 0 && samples >= TELLING && differs(really, self.period) {
+            (self.period, self.frozen) = (really.max(1), true);
+        }
         // Odd, so that it does not beat with loops over powers of two.
-        let wanted = (rate / SAMPLES_A_SECOND) as u64 | 1;
-        let far = wanted > self.period + self.period / 2 || wanted + wanted / 2 < self.period;
-        far.then(|| {
+        let wanted = ((rate / SAMPLES_A_SECOND) as u64).max(SHORTEST) | 1;
+        (!self.frozen && differs(wanted, self.period)).then(|| {
             self.period = wanted;
             wanted
         })
     }
 }
 
+/// Between two looks at the rate.
+const ROUND: Duration = Duration::from_millis(250);
+/// Of a process at rest: the next burst is to fit into the rings.
+const SHORTEST: u64 = 7;
+/// So many samples tell their period.
+const TELLING: u64 = 30;
 /// What a sampler aims at.
 const SAMPLES_A_SECOND: f64 = 1000.0;
 

@@ -62,18 +62,22 @@ impl<'t> Process<'t> {
         let known = target.as_deref().filter(|_| !before_exec);
         let mappings = known.and_then(|target| target.mappings().ok()).unwrap_or_default();
         let reserved = mappings.iter().filter(|mapping| mapping.permissions.is_none() && !mapping.has_file());
-        let held = if before_exec { Some(ByteCount::ZERO) } else { target.as_deref().and_then(held) };
         Process {
             modules: Modules::new(&mappings),
             unwinder: Unwinder::default(),
             ledger: Ledger::new(reserved.map(|mapping| mapping.span).collect()),
             stacks: HashMap::new(),
             brk: mappings.iter().rfind(|mapping| mapping.name == HEAP).map(|heap| heap.span.end),
-            held,
+            held: if before_exec { Some(ByteCount::ZERO) } else { known.and_then(held) },
             refreshed: Instant::now(),
             symboliser: None,
             target,
         }
+    }
+
+    /// Growth counts from now on: beginning to watch takes a while, in which it may grow.
+    pub fn hold(&mut self) {
+        self.held = self.target.as_deref().and_then(held);
     }
 
     /// The number of the stack that these registers and bytes show.
@@ -110,10 +114,10 @@ impl<'t> Process<'t> {
 
     /// Books a page fault that stands for `period` of them; what they gave. To be called soon: later the kernel may have
     /// made a huge page of small ones.
-    pub fn touch(&mut self, at: Addr, period: u64, stack: StackId) -> ByteCount {
+    pub fn touch(&mut self, at: Addr, period: u64, thread: i32, stack: StackId) -> ByteCount {
         let is_huge = self.target.as_deref().is_some_and(|target| target.has_huge_page(at));
         let weight = if is_huge { period.saturating_mul(HUGE_PAGE) } else { period };
-        self.ledger.touch(at, weight, stack)
+        self.ledger.touch(at, weight, thread, stack)
     }
 
     /// Books a call, whose memory belongs to `stack` or to who will touch it; what it mapped and unmapped.

@@ -27,6 +27,8 @@ pub struct TraceResult {
     pub calls_unseen: Option<String>,
     /// Single events, where asked for.
     pub log: Vec<Event>,
+    /// Whether of each stack only the innermost function is known: 32-bit code is not unwound.
+    pub innermost_only: bool,
     /// Whether the log was cut.
     pub log_cut: bool,
 }
@@ -104,6 +106,15 @@ pub enum Happening {
 }
 
 impl TraceResult {
+    /// What was seen, what that cost and what it misses, in one line.
+    pub fn note(&self) -> String {
+        let cost = self.method.cost();
+        match self.calls.is_empty() {
+            false if self.method == Method::Perf => format!("calls of brk, mmap, munmap, mremap, mprotect, and {cost}"),
+            _ => cost.into(),
+        }
+    }
+
     /// Bytes that stacks account for.
     pub fn seen(&self) -> ByteCount {
         self.stacks.iter().map(|stack| stack.outstanding).sum()

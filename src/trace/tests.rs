@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::call::Change;
-use super::ledger::Left;
+use super::ledger::{Left, Sum};
 use super::*;
 use crate::stacks::Registers;
 use crate::units::{Addr, ByteCount, Span};
@@ -66,13 +66,50 @@ fn reserved_memory_grows_when_it_becomes_writable() {
 #[test]
 fn a_page_that_comes_again_belongs_to_who_touched_it_last() {
     let mut ledger = Ledger::default();
-    ledger.touch(Addr(5 * 4096 + 17), 3, A);
-    ledger.touch(Addr(9 * 4096), 1, A);
-    ledger.touch(Addr(5 * 4096), 2, B);
+    ledger.touch(Addr(5 * 4096 + 17), 3, 1, A);
+    ledger.touch(Addr(9 * 4096), 1, 1, A);
+    ledger.touch(Addr(5 * 4096), 2, 1, B);
     let there = [pages(5, 1)];
     assert_eq!((left(&ledger, &there, A), left(&ledger, &there, B)), (0, 2));
     let sums = ledger.settle(Some(&all_mapped(&there)), 1.5);
     assert_eq!((sums[&A].mapped.0 / 4096, sums[&A].events, sums[&B].outstanding.0 / 4096), (6, 2, 3));
+}
+
+#[test]
+fn pages_touched_in_a_row_are_nobody_elses() {
+    let mut ledger = Ledger::default();
+    let page = |number: u64| Addr(number * 4096);
+    for number in [100, 103, 106, 109] {
+        ledger.touch(page(number), 3, 1, A);
+    }
+    // From the third on it is a row: what lies between is B's now, not what is before or behind.
+    for number in [101, 104, 107] {
+        ledger.touch(page(number), 3, 2, B);
+    }
+    let all = [pages(0, 200)];
+    assert_eq!((left(&ledger, &all, A), left(&ledger, &all, B)), (9, 9));
+    assert_eq!(ledger.settle(Some(&all_mapped(&all)), 1.0)[&A].unmapped, ByteCount(3 * 4096));
+    // Another distance, or a way down, says nothing of the pages between.
+    for number in [115, 90] {
+        ledger.touch(page(number), 3, 2, B);
+    }
+    assert_eq!(left(&ledger, &all, A), 9);
+}
+
+#[test]
+fn calls_tell_what_touched_pages_became() {
+    let mut ledger = Ledger::default();
+    for number in 10..14 {
+        ledger.touch(Addr(number * 4096), 1, 1, A);
+    }
+    assert_eq!(ledger.change(Change::Unmapped(pages(10, 1)), None).1, ByteCount(4096));
+    let (mapped, _) = ledger.change(Change::Mapped(pages(13, 5)), None);
+    assert_eq!(mapped, ByteCount(5 * 4096));
+    ledger.change(Change::Moved(pages(11, 2), pages(50, 9)), None);
+    let sums = ledger.settle(Some(&all_mapped(&[pages(50, 9)])), 1.0);
+    let sum =
+        Sum { events: 4, mapped: ByteCount(4 * 4096), unmapped: ByteCount(2 * 4096), outstanding: ByteCount(2 * 4096) };
+    assert_eq!((sums.len(), sums[&A]), (1, sum));
 }
 
 fn call(call: MemoryCall, arguments: [u64; 6], result: u64) -> Call {
@@ -86,6 +123,7 @@ fn calls_mean_what_the_kernel_did() {
     assert_eq!(brk.change(end), Some(Change::Mapped(Span::new(Addr(0x3000), Addr(0x5000)))));
     assert_eq!(brk.change(Some(Addr(0x8000))), Some(Change::Unmapped(Span::new(Addr(0x5000), Addr(0x8000)))));
     assert_eq!(brk.change(None), None);
+    assert_eq!(call(MemoryCall::Brk, [0; 6], 0x9000).change(end), None, "only asked for");
     let mmap = |protection, flags, result| call(MemoryCall::Mmap, [0, 5000, protection, flags, u64::MAX, 0], result);
     assert_eq!(mmap(3, 0x22, 0x10000).change(end), Some(Change::Mapped(pages(16, 2))));
     assert_eq!(mmap(0, 0x22, 0x10000).change(end), Some(Change::Reserved(pages(16, 2))));

@@ -84,9 +84,12 @@ impl<'t> Tracer<'t> {
             if let Some(error) = refused.take() {
                 remark(&format!("{error}; trying {method} instead ({})", method.cost()));
             }
-            let process = Process::begin(Some(Subject::Given(target)), options.before_exec);
+            let mut process = Process::begin(Some(Subject::Given(target)), options.before_exec);
             match Means::begin(method, target, options) {
                 Ok(means) => {
+                    if !options.before_exec {
+                        process.hold();
+                    }
                     let processes = HashMap::from([(target.pid(), process)]);
                     let (began, books) = (Instant::now(), Books::default());
                     return Ok(Tracer { target, options, means, processes, began, books });
@@ -144,6 +147,7 @@ impl<'t> Tracer<'t> {
             stacks,
             calls: calls.into_values().collect(),
             calls_unseen,
+            innermost_only: self.target.identity().is_32bit,
             log_cut: log.len() >= LOG_LIMIT,
             log,
         }
