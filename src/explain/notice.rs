@@ -220,9 +220,7 @@ impl Notice {
             Notice::EventsCut { .. } => "look for a shorter time with --for; sums are of all".into(),
             Notice::SlowTrace => "for a process that serves use --method perf or breakpoint".into(),
             Notice::InnermostOnly => "see calls and files with --calls all".into(),
-            Notice::CallsNotSeen { .. } => {
-                "shares are whole without; to count calls: mount -t tracefs nodev /sys/kernel/tracing".into()
-            }
+            Notice::CallsNotSeen { .. } => "to count them: mount -t tracefs nodev /sys/kernel/tracing".into(),
             Notice::HeapNotWalked => "see leakscope heap for why, and read growing as: lost or held".into(),
             Notice::Restarted { new, .. } => format!("look at the new one: leakscope {new}"),
             Notice::OtherGrowth { .. } => "see all regions with leakscope map".into(),

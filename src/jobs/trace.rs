@@ -177,7 +177,8 @@ impl Files {
             written.push(keep(output, |out| flame_graph(&title, &lines, out))?);
         }
         if let Some(output) = self.pprof {
-            written.push(keep(output, |out| pprof::write(answer, out))?);
+            let all = Allocations::from_trace(found, usize::MAX);
+            written.push(keep(output, |out| pprof::write(&all, answer.seconds, out))?);
         }
         Ok(written)
     }
@@ -199,5 +200,5 @@ fn folded(name: &str, found: &TraceResult) -> Vec<String> {
     let stacks = found.stacks.iter().filter(|stack| stack.outstanding > ByteCount::ZERO);
     let lines = stacks.map(|stack| fold(name, &stack.frames, stack.outstanding.0));
     let unseen = Some(found.unseen()).filter(|unseen| *unseen > ByteCount::ZERO);
-    lines.chain(unseen.map(|unseen| format!("{};[not seen] {}", name.replace(';', ":"), unseen.0))).collect()
+    lines.chain(unseen.map(|unseen| format!("{};{} {}", name.replace(';', ":"), pprof::UNSEEN, unseen.0))).collect()
 }

@@ -45,7 +45,9 @@ impl Method {
             Method::Breakpoint => {
                 "brk, mmap, mremap and mprotect, a few µs each and some at context switches; misses touches of memory mapped before"
             }
-            Method::Syscall => "every system call, two stops each: a busy server becomes several times slower",
+            Method::Syscall => {
+                "every system call, two stops each: a busy server becomes several times slower; misses touches of memory mapped before"
+            }
         }
     }
 }
