@@ -219,7 +219,7 @@ impl Notice {
             Notice::SamplesLost { .. } => "shares hold, they are coarser".into(),
             Notice::EventsCut { .. } => "look for a shorter time with --for; sums are of all".into(),
             Notice::SlowTrace => "for a process that serves use --method perf or breakpoint".into(),
-            Notice::InnermostOnly => "see calls and files with --calls all".into(),
+            Notice::InnermostOnly => "see calls and files with leakscope trace --calls all".into(),
             Notice::CallsNotSeen { .. } => "to count them: mount -t tracefs nodev /sys/kernel/tracing".into(),
             Notice::HeapNotWalked => "see leakscope heap for why, and read growing as: lost or held".into(),
             Notice::Restarted { new, .. } => format!("look at the new one: leakscope {new}"),

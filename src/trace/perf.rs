@@ -127,7 +127,10 @@ impl Sampler {
         if self.pace.since.elapsed() < ROUND {
             return;
         }
-        let counted = self.counted();
+        let counted = match self.counters.len() {
+            0..=COUNTED => self.counted(),
+            _ => self.pace.counted + (self.pace.samples + self.pace.lost) * self.pace.period,
+        };
         if let Some(period) = self.pace.next(counted) {
             self.faults().for_each(|counter| {
                 let _ = counter.set_period(period);
@@ -193,6 +196,8 @@ impl Pace {
     }
 }
 
+/// So many counters are read four times a second; of more it is taken on trust that samples have their period.
+const COUNTED: usize = 4096;
 /// Between two looks at the rate.
 const ROUND: Duration = Duration::from_millis(250);
 /// Of a process at rest: the next burst is to fit into the rings.
