@@ -36,7 +36,7 @@ impl From<TraceMethod> for trace::Method {
 /// Which system calls are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TraceCalls {
-    /// Those that change memory
+    /// Those that change memory, which perf counts where tracefs is readable, at some 50 ns for every system call of the machine
     Memory,
     /// These, and the files opened and read around them (by ptrace: slow)
     All,
@@ -69,9 +69,9 @@ pub struct TraceArgs {
     /// List single events
     #[arg(long)]
     pub events: bool,
-    /// Which system calls are looked at
-    #[arg(long, value_enum, value_name = "WHICH", default_value = "memory")]
-    pub calls: TraceCalls,
+    /// Which system calls are counted; with --method those of memory are
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub calls: Option<TraceCalls>,
     /// Write folded stacks, weighted by bytes
     #[arg(long, value_name = "FILE")]
     pub folded: Option<PathBuf>,
@@ -88,7 +88,7 @@ pub struct TraceArgs {
 
 /// Decides what to trace and how.
 pub fn plan(typed: TraceArgs) -> Result<jobs::Trace> {
-    let all_calls = typed.calls == TraceCalls::All;
+    let all_calls = typed.calls == Some(TraceCalls::All);
     let method = typed.method.map(Into::into);
     if all_calls && method.is_some_and(|method| method != trace::Method::Syscall) {
         return Err(usage("--calls all", "only --method syscall sees files being read"));
@@ -102,6 +102,7 @@ pub fn plan(typed: TraceArgs) -> Result<jobs::Trace> {
         method,
         children: typed.follow,
         events: typed.events,
+        calls: typed.calls.is_some() || method == Some(trace::Method::Perf),
         all_calls,
         folded: typed.folded,
         svg: typed.svg,

@@ -109,6 +109,13 @@ pub enum Notice {
     },
     /// The target was stopped at every system call.
     SlowTrace,
+    /// Stacks of a 32-bit process are not unwound.
+    InnermostOnly,
+    /// Page faults were seen without the calls that map memory and give it back.
+    CallsNotSeen {
+        /// Why not.
+        why: String,
+    },
     /// The allocator's structures were not walked.
     HeapNotWalked,
     /// The process ended and another took its place.
@@ -167,6 +174,10 @@ impl Notice {
             }
             Notice::EventsCut { kept } => format!("only the first {} events are listed", thousands(*kept)),
             Notice::SlowTrace => "the target was stopped at every system call, which slows it several times".into(),
+            Notice::InnermostOnly => "32-bit stacks are not unwound, each is its innermost function alone".into(),
+            Notice::CallsNotSeen { why } => {
+                format!("calls of brk, mmap, munmap were not counted ({})", one_line(why, 120))
+            }
             Notice::HeapNotWalked => "the heap was not walked, lost memory is not told from held".into(),
             Notice::Restarted { old, new } => format!("process {old} ended, {new} runs in its place"),
             Notice::OtherGrowth { what, rate } => format!("{} grows too, {rate}", one_line(what, 120)),
@@ -208,6 +219,8 @@ impl Notice {
             Notice::SamplesLost { .. } => "shares hold, they are coarser".into(),
             Notice::EventsCut { .. } => "look for a shorter time with --for; sums are of all".into(),
             Notice::SlowTrace => "for a process that serves use --method perf or breakpoint".into(),
+            Notice::InnermostOnly => "see calls and files with leakscope trace --calls all".into(),
+            Notice::CallsNotSeen { .. } => "to count them: mount -t tracefs nodev /sys/kernel/tracing".into(),
             Notice::HeapNotWalked => "see leakscope heap for why, and read growing as: lost or held".into(),
             Notice::Restarted { new, .. } => format!("look at the new one: leakscope {new}"),
             Notice::OtherGrowth { .. } => "see all regions with leakscope map".into(),

@@ -294,6 +294,8 @@ pub struct Trace {
     pub children: bool,
     /// List single events.
     pub events: bool,
+    /// Count the calls that change memory where page faults alone would do.
+    pub calls: bool,
     /// See files that are opened and read as well.
     pub all_calls: bool,
     /// File for folded stacks.

@@ -50,6 +50,7 @@ fn options(request: &Trace) -> Options {
         log,
         files: request.all_calls,
         before_exec: false,
+        calls: request.calls,
     }
 }
 
@@ -115,6 +116,7 @@ fn answer(target: TargetRow, found: &TraceResult, request: &Trace) -> report::Tr
         target,
         seconds: found.watched.as_secs_f64(),
         method: found.method.to_string(),
+        method_note: found.note(),
         growth_bytes: found.growth,
         calls: found.calls.iter().map(CallRow::from).collect(),
         allocations: Allocations::from_trace(found, STACKS),
@@ -135,6 +137,12 @@ pub fn cautions(found: &TraceResult) -> Vec<Notice> {
     }
     if found.log_cut {
         notices.push(Notice::EventsCut { kept: found.log.len() as u64 });
+    }
+    if let Some(why) = found.calls_unseen.clone() {
+        notices.push(Notice::CallsNotSeen { why });
+    }
+    if found.innermost_only {
+        notices.push(Notice::InnermostOnly);
     }
     if found.method == Method::Syscall {
         notices.push(Notice::SlowTrace);
@@ -169,7 +177,8 @@ impl Files {
             written.push(keep(output, |out| flame_graph(&title, &lines, out))?);
         }
         if let Some(output) = self.pprof {
-            written.push(keep(output, |out| pprof::write(answer, out))?);
+            let all = Allocations::from_trace(found, usize::MAX);
+            written.push(keep(output, |out| pprof::write(&all, answer.seconds, out))?);
         }
         Ok(written)
     }
@@ -191,5 +200,5 @@ fn folded(name: &str, found: &TraceResult) -> Vec<String> {
     let stacks = found.stacks.iter().filter(|stack| stack.outstanding > ByteCount::ZERO);
     let lines = stacks.map(|stack| fold(name, &stack.frames, stack.outstanding.0));
     let unseen = Some(found.unseen()).filter(|unseen| *unseen > ByteCount::ZERO);
-    lines.chain(unseen.map(|unseen| format!("{};[not seen] {}", name.replace(';', ":"), unseen.0))).collect()
+    lines.chain(unseen.map(|unseen| format!("{};{} {}", name.replace(';', ":"), pprof::UNSEEN, unseen.0))).collect()
 }

@@ -8,15 +8,19 @@ use std::io::{self, Write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{FrameRow, StackRow, Trace};
+use super::{Allocations, FrameRow, StackRow};
+use crate::units::ByteCount;
 
-/// Writes the profile.
+/// The name of growth that no stack accounts for.
+pub const UNSEEN: &str = "[not seen]";
+
+/// Writes the profile of all that was seen in so many `seconds`.
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(allocations: &Allocations, seconds: f64, out: &mut dyn Write) -> io::Result<()> {
     let mut gzip = GzEncoder::new(out, Compression::default());
-    gzip.write_all(&profile(trace))?;
+    gzip.write_all(&profile(allocations, seconds))?;
     gzip.finish().map(|_| ())
 }
 
@@ -31,7 +35,7 @@ mod field {
     pub const DURATION: u64 = 10;
 }
 
-fn profile(trace: &Trace) -> Vec<u8> {
+fn profile(allocations: &Allocations, seconds: f64) -> Vec<u8> {
     let mut tables = Tables::default();
     tables.text("");
     let mut message = Message::default();
@@ -39,7 +43,16 @@ fn profile(trace: &Trace) -> Vec<u8> {
         let (kind, unit) = (tables.text(kind), tables.text(unit));
         message.message(field::SAMPLE_TYPE, &Message::default().number(1, kind).number(2, unit));
     }
-    for stack in &trace.allocations.stacks {
+    // The first mapping is taken for the program.
+    let outermost = |stack: &StackRow| stack.frames.iter().rev().find(|frame| !frame.allocates).cloned();
+    if let Some(FrameRow { module: Some(module), build_id, .. }) = allocations.stacks.first().and_then(outermost) {
+        tables.mapping(&module, build_id.as_deref());
+    }
+    // As in the folded stacks: what no stack accounts for is part of the whole.
+    let unseen = FrameRow { text: UNSEEN.into(), name: UNSEEN.into(), ..FrameRow::default() };
+    let unseen = StackRow { bytes: allocations.unseen_bytes, frames: vec![unseen], ..StackRow::default() };
+    let unseen = Some(&unseen).filter(|unseen| unseen.bytes > ByteCount::ZERO);
+    for stack in allocations.stacks.iter().chain(unseen) {
         message.message(field::SAMPLE, &sample(stack, &mut tables));
     }
     let (mappings, locations) = (&tables.mappings.messages, &tables.locations.messages);
@@ -49,7 +62,7 @@ fn profile(trace: &Trace) -> Vec<u8> {
         messages.iter().for_each(|inner| message.message(field, inner));
     }
     tables.strings.keys.iter().for_each(|text| message.bytes(field::STRINGS, text.as_bytes()));
-    message.number(field::DURATION, (trace.seconds * 1e9) as u64).0
+    message.number(field::DURATION, (seconds * 1e9) as u64).0
 }
 
 fn sample(stack: &StackRow, tables: &mut Tables) -> Message {

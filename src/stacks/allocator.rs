@@ -65,7 +65,10 @@ const PREFIXES: [&str; 40] = [
 ];
 
 /// Functions of C libraries that are linked into a program.
-const NAMES: [&str; 41] = [
+const NAMES: [&str; 44] = [
+    "alloc_slot",
+    "alloc_group",
+    "__malloc_alloc_meta",
     "__malloc",
     "__calloc",
     "__realloc",
@@ -117,7 +120,12 @@ pub fn is_allocator(frame: &Frame) -> bool {
     let Some(function) = &frame.function else { return false };
     // __memcpy_avx_unaligned_erms and its like.
     let copies = ["__memcpy", "__memmove", "__memset", "__mempcpy"].iter().any(|copy| function.starts_with(copy));
-    copies || NAMES.contains(&function.as_str()) || PREFIXES.iter().any(|prefix| function.starts_with(prefix))
+    // <u8 as alloc::vec::spec_from_elem::SpecFromElem>::from_elem and its like.
+    let of_rust = [" as alloc::vec::", " as alloc::slice::"].iter().any(|own| function.contains(own));
+    copies
+        || of_rust
+        || NAMES.contains(&function.as_str())
+        || PREFIXES.iter().any(|prefix| function.starts_with(prefix))
 }
 
 /// The frame that wanted the memory: the first outside the allocator, else the outermost.

@@ -1,6 +1,7 @@
 //! Which file each piece of code of an address space is from, and what of these files was read so far.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::OpenModule;
@@ -32,7 +33,7 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Image {
     /// Kept open, as `path` leads through it.
-    _file: File,
+    file: File,
     pub path: PathBuf,
     pub bias: u64,
     pub build_id: Option<String>,
@@ -91,8 +92,24 @@ impl Modules {
         let (file, path) = open(&code.mapping).ok()?;
         let frames = call_frames(&file, &code.mapping).ok()??;
         let build_id = build_id(&file).ok().flatten();
-        code.state = State::Read(Image { _file: file, path, bias: frames.bias, build_id });
+        code.state = State::Read(Image { file, path, bias: frames.bias, build_id });
         Some((code.mapping.span, frames))
+    }
+
+    /// Whether the instruction before `addr`, in a file that was read, is a call, as it is at return addresses: E8, or FF with 2 in the middle of
+    /// its second byte (Intel SDM volume 2, CALL).
+    pub(super) fn follows_call(&self, addr: Addr) -> bool {
+        const LONGEST: u64 = 7;
+        let code = self.index(Addr(addr.0.wrapping_sub(1))).map(|index| &self.code[index]);
+        let Some(Code { mapping, state: State::Read(image) }) = code else { return false };
+        let Some(into) = addr.since(mapping.span.start).0.checked_sub(LONGEST) else { return false };
+        let mut bytes = [0; LONGEST as usize];
+        let read = image.file.read_exact_at(&mut bytes, mapping.offset.0.saturating_add(into)).is_ok();
+        let is_indirect = |length: usize| {
+            let at = LONGEST as usize - length;
+            bytes[at] == 0xff && bytes[at + 1] >> 3 & 7 == 2
+        };
+        read && (bytes[2] == 0xe8 || [2, 3, 4, 6, 7].into_iter().any(is_indirect))
     }
 
     fn index(&self, addr: Addr) -> Option<usize> {

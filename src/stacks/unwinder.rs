@@ -6,11 +6,13 @@ use framehop::{ExplicitModuleSectionInfo, FrameAddress, Module, Unwinder as _};
 
 use super::{Modules, OpenModule};
 use crate::elf::{CallFrames, Section};
-use crate::units::{Addr, Span};
+use crate::units::{Addr, ByteCount, Span};
 
 /// Deeper stacks are cut at the outer end.
 const DEEPEST: usize = 256;
 const WORD: usize = 8;
+/// Words looked through for the caller of a function without tables: musl's own have small frames.
+const SEARCHED: usize = 128;
 
 /// The registers of an x86-64 thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,14 @@ const ORDER: [Reg; 16] = [
     Reg::R15,
 ];
 
+/// What a walk up a stack reads.
+struct Walk<'w> {
+    stack: &'w [u8],
+    /// The address of its first byte.
+    base: Addr,
+    open: OpenModule<'w>,
+}
+
 /// Unwinds stacks of one address space; what was learnt of an address is kept.
 #[derive(Default)]
 pub struct Unwinder {
@@ -66,15 +76,28 @@ impl Unwinder {
     ) -> Vec<Addr> {
         let mut state = UnwindRegsX86_64::new(registers.ip, registers.words[7], registers.words[6]);
         ORDER.iter().zip(registers.words).for_each(|(register, value)| state.set(*register, value));
-        let base = registers.stack_pointer();
-        let mut read = |addr: u64| word_at(stack, Addr(addr), base).ok_or(());
+        let walk = Walk { stack, base: registers.stack_pointer(), open };
         let mut frames = vec![Addr(registers.ip)];
-        let mut at = FrameAddress::from_instruction_pointer(registers.ip);
+        let at = FrameAddress::from_instruction_pointer(registers.ip);
+        self.walk(at, state, &walk, modules, &mut frames);
+        if frames.len() == 1 && modules.image(frames[0]).is_some() {
+            frames.extend(self.beyond(registers, &walk, modules));
+        }
+        frames
+    }
+
+    /// Adds the callers of `at` to `frames`.
+    fn walk(
+        &mut self,
+        mut at: FrameAddress,
+        mut state: UnwindRegsX86_64,
+        walk: &Walk<'_>,
+        modules: &mut Modules,
+        frames: &mut Vec<Addr>,
+    ) {
+        let mut read = |addr: u64| word_at(walk.stack, Addr(addr), walk.base).ok_or(());
         while frames.len() < DEEPEST {
-            let lookup = Addr(at.address_for_lookup());
-            if let Some((span, tables)) = modules.read(lookup, open) {
-                self.add(span, tables);
-            }
+            self.load(Addr(at.address_for_lookup()), walk, modules);
             let before = state.sp();
             let next = self.inner.unwind_frame(at, &mut state, &mut self.cache, &mut read);
             let Ok(Some(next)) = next else { break };
@@ -86,7 +109,34 @@ impl Unwinder {
             frames.push(Addr(next));
             at = caller;
         }
-        frames
+    }
+
+    /// The callers of a function without tables, as all of musl is: from the first word up the stack that returns behind
+    /// a call into a function with tables, whose own caller stands behind a call too. None rather than a guess.
+    fn beyond(&mut self, registers: &Registers, walk: &Walk<'_>, modules: &mut Modules) -> Vec<Addr> {
+        let (words, _) = walk.stack.as_chunks::<WORD>();
+        let mut above = walk.base;
+        for word in words.iter().take(SEARCHED) {
+            let next = u64::from_le_bytes(*word);
+            above = above.plus(ByteCount(WORD as u64));
+            self.load(Addr(next.wrapping_sub(1)), walk, modules);
+            let caller = FrameAddress::from_return_address(next).filter(|_| modules.follows_call(Addr(next)));
+            let Some(caller) = caller else { continue };
+            let state = UnwindRegsX86_64::new(next, above.0, registers.words[6]);
+            let mut frames = vec![Addr(next)];
+            self.walk(caller, state, walk, modules, &mut frames);
+            if frames.get(1).is_some_and(|second| modules.follows_call(*second)) {
+                return frames;
+            }
+        }
+        Vec::new()
+    }
+
+    /// Takes up the tables of the file that has the code at `addr`, where that was not done yet.
+    fn load(&mut self, addr: Addr, walk: &Walk<'_>, modules: &mut Modules) {
+        if let Some((span, tables)) = modules.read(addr, walk.open) {
+            self.add(span, tables);
+        }
     }
 
     fn add(&mut self, span: Span, tables: CallFrames) {

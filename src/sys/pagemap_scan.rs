@@ -19,7 +19,7 @@ pub mod category {
     pub const SWAPPED: u64 = 1 << 4;
     /// The kernel's page of zeros: read before it was ever written.
     pub const ZERO_PAGE: u64 = 1 << 5;
-    /// Part of a huge page of the page table's second level (2 MiB on x86-64).
+    /// Part of a huge page of 2 MiB, mapped as such.
     pub const HUGE: u64 = 1 << 6;
     /// A guard marker of MADV_GUARD_INSTALL (Linux 6.15); shows as swapped too.
     pub const GUARD: u64 = 1 << 8;

@@ -1,4 +1,4 @@
-//! perf_event_open(2) for one thread on one processor: page faults and execution breakpoints, with the user's registers
+//! perf_event_open(2) for one thread on one processor: page faults, execution breakpoints and tracepoints, with the user's registers
 //! and a copy of its stack in every sample. All of it ends with the descriptor, so that nothing is left in a target
 //! whatever happens to us. Rings of samples are `perf_ring`'s; what to watch is the caller's.
 
@@ -18,6 +18,12 @@ pub enum Event {
         /// Where the instruction begins.
         at: Addr,
     },
+    /// A tracepoint of the kernel (PERF_TYPE_TRACEPOINT). Samples hold the registers that the user had when it entered the
+    /// kernel, with the answer of a system call that is about to return.
+    Tracepoint {
+        /// Its number in tracefs.
+        id: u64,
+    },
 }
 
 /// How samples are made.
@@ -27,7 +33,7 @@ pub struct Sampling {
     pub period: u64,
     /// Bytes of stack copied, a multiple of 8 below 64 KiB.
     pub stack: u32,
-    /// Faults the kernel takes on behalf of the user, such as read(2) into fresh pages, count too.
+    /// Page faults that the kernel takes on behalf of the user, such as read(2) into fresh pages, count too.
     pub kernel: bool,
     /// Processes forked later are watched too, not only threads.
     pub children: bool,
@@ -64,13 +70,14 @@ struct Attributes {
 }
 
 const TYPE_SOFTWARE: u32 = 1;
+const TYPE_TRACEPOINT: u32 = 2;
 const TYPE_BREAKPOINT: u32 = 5;
 const SW_PAGE_FAULTS: u64 = 2;
 const BREAKPOINT_EXECUTE: u32 = 4;
 
-/// IP, TID, TIME, ADDR, REGS_USER and STACK_USER: `perf_ring` reads samples in this form. Not PERIOD: with it the kernel
-/// samples every software event, whatever the period (perf_swevent_event in kernel/events/core.c, Linux 6.18).
-const SAMPLE_TYPE: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 13;
+/// IP, TID, TIME, ADDR, ID, REGS_USER and STACK_USER: `perf_ring` reads samples in this form. Not PERIOD: with it the
+/// kernel samples every software event, whatever the period (perf_swevent_event in kernel/events/core.c, Linux 6.18).
+const SAMPLE_TYPE: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 6 | 1 << 12 | 1 << 13;
 /// The registers of arch/x86/include/uapi/asm/perf_regs.h without the segments but CS and SS.
 pub(super) const REGISTERS: u64 = 0x00ff_0fff;
 
@@ -122,19 +129,19 @@ impl Counter {
         if sampling.from_exec {
             attributes.flags |= ENABLE_ON_EXEC;
         }
-        if !sampling.kernel {
-            attributes.flags |= EXCLUDE_KERNEL;
-        }
         match event {
             Event::PageFaults => {
                 (attributes.kind, attributes.config) = (TYPE_SOFTWARE, SW_PAGE_FAULTS);
-                attributes.flags |= MAPPINGS;
+                attributes.flags |= MAPPINGS | if sampling.kernel { 0 } else { EXCLUDE_KERNEL };
             }
             Event::Execution { at } => {
                 (attributes.kind, attributes.bp_type) = (TYPE_BREAKPOINT, BREAKPOINT_EXECUTE);
+                attributes.flags |= EXCLUDE_KERNEL;
                 // The length of an execution breakpoint is that of a word.
                 (attributes.config1, attributes.config2) = (at.0, size_of::<libc::c_long>() as u64);
             }
+            // Where it happens is the kernel: without the kernel it never does.
+            Event::Tracepoint { id } => (attributes.kind, attributes.config) = (TYPE_TRACEPOINT, id),
         }
         // SAFETY: `attributes` is a perf_event_attr of the length it names and outlives the call, which keeps no pointer.
         let fd = unsafe { libc::syscall(libc::SYS_perf_event_open, &attributes, tid, cpu, -1, FLAG_CLOEXEC) };
@@ -143,6 +150,17 @@ impl Counter {
         }
         // SAFETY: a non-negative answer is a descriptor that nobody else owns yet.
         Ok(Counter(unsafe { OwnedFd::from_raw_fd(fd as i32) }))
+    }
+
+    /// The number that its samples carry, those of threads created since included.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn id(&self) -> io::Result<u64> {
+        let mut id = 0u64;
+        // SAFETY: the kernel writes one word into `id`, which outlives the call.
+        let answer = unsafe { libc::ioctl(self.0.as_raw_fd(), ID as _, &raw mut id) };
+        if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(id) }
     }
 
     /// Events so far, those of threads created since included.
@@ -202,8 +220,9 @@ impl AsFd for Counter {
     }
 }
 
-/// PERF_EVENT_IOC_ENABLE, _DISABLE, _PERIOD and _SET_OUTPUT.
+/// PERF_EVENT_IOC_ENABLE, _DISABLE, _PERIOD, _SET_OUTPUT and _ID.
 const ENABLE: libc::c_ulong = 0x2400;
 const DISABLE: libc::c_ulong = 0x2401;
 const SET_PERIOD: libc::c_ulong = 0x4008_2404;
 const SET_OUTPUT: libc::c_ulong = 0x2405;
+const ID: libc::c_ulong = 0x8008_2407;

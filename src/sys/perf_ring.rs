@@ -35,10 +35,12 @@ pub struct Sample {
     pub tid: i32,
     /// When, on the kernel's own clock, in nanoseconds.
     pub time: u64,
-    /// The instruction.
+    /// The user's instruction; the kernel's where the user's registers are not told.
     pub ip: Addr,
     /// What it touched.
     pub addr: Addr,
+    /// The counter it is from, by its id.
+    pub counter: u64,
     /// `None` for a thread of a 32-bit program, or one without user registers.
     pub registers: Option<Box<Registers>>,
     /// From the stack pointer up.
@@ -154,8 +156,8 @@ fn record(kind: u32, body: &[u8]) -> Option<Record> {
 fn sample(words: &mut Words<'_>) -> Option<Sample> {
     let ip = Addr(words.next()?);
     let threads = words.next()?;
-    let (time, addr) = (words.next()?, Addr(words.next()?));
-    let registers = registers(words)?;
+    let (time, addr, counter) = (words.next()?, Addr(words.next()?), words.next()?);
+    let (user_ip, registers) = registers(words)?;
     let size = usize::try_from(words.next()?).ok()?;
     let mut stack = Vec::new();
     if size > 0 {
@@ -163,7 +165,16 @@ fn sample(words: &mut Words<'_>) -> Option<Sample> {
         let filled = usize::try_from(words.next()?).ok()?;
         stack.extend_from_slice(copied.get(..filled.min(size))?);
     }
-    Some(Sample { pid: threads as u32 as i32, tid: (threads >> 32) as i32, time, ip, addr, registers, stack })
+    Some(Sample {
+        pid: threads as u32 as i32,
+        tid: (threads >> 32) as i32,
+        time,
+        ip: user_ip.unwrap_or(ip),
+        addr,
+        counter,
+        registers,
+        stack,
+    })
 }
 
 /// PERF_RECORD_MMAP2: who, where, from which place of which file.
@@ -188,19 +199,20 @@ fn mapped(words: &mut Words<'_>) -> Option<Record> {
     Some(Record::Mapped(pid, mapping))
 }
 
-/// `Some(None)` where the sample has none of a 64-bit program.
-fn registers(words: &mut Words<'_>) -> Option<Option<Box<Registers>>> {
+/// Where the user was, and the registers of a 64-bit program, as far as the sample has them.
+fn registers(words: &mut Words<'_>) -> Option<(Option<Addr>, Option<Box<Registers>>)> {
     const NONE: u64 = 0;
     const ABI_64: u64 = 2;
+    const IP: usize = 8;
     let abi = words.next()?;
     if abi == NONE {
-        return Some(None);
+        return Some((None, None));
     }
     let mut values = [0; REGISTERS.count_ones() as usize];
     for value in &mut values {
         *value = words.next()?;
     }
-    Some((abi == ABI_64).then(|| Box::new(Registers(values))))
+    Some((Some(Addr(values[IP])), (abi == ABI_64).then(|| Box::new(Registers(values)))))
 }
 
 struct Words<'r>(&'r [u8]);
@@ -244,6 +256,7 @@ mod tests {
             ring.drain(&mut |record| {
                 let Record::Sample(sample) = record else { return };
                 assert_eq!(sample.tid, tid);
+                assert!(counters.iter().any(|counter| counter.id().unwrap() == sample.counter));
                 assert!(sample.registers.is_some() && sample.stack.len() > 100);
                 samples += u32::from(sample.addr.0 >= own && sample.addr.0 < own + (1 << 20));
             });
@@ -256,7 +269,7 @@ mod tests {
     fn records_that_make_no_sense_are_passed_over() {
         assert!(record(RECORD_SAMPLE, &[0; 20]).is_none());
         assert!(record(77, &[0; 200]).is_none());
-        let mut words = vec![0u64; 5];
+        let mut words = vec![0u64; 6];
         words.push(u64::MAX);
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         assert!(record(RECORD_SAMPLE, &bytes).is_none());

@@ -49,7 +49,7 @@ pub use opening::Target;
 pub use own_pages::OwnPages;
 pub use pause::{Pause, Stopped};
 pub use processes::{ProcessRow, processes};
-pub use reading::{path_of, perf_paranoid};
+pub use reading::{path_of, perf_paranoid, tracepoint};
 pub use resolve::{Resolved, fattest_worker_of, resolve};
 pub use role::Role;
 pub use stillness::Stillness;

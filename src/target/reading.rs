@@ -11,7 +11,7 @@ use nix::sys::stat::Mode;
 
 use super::maps;
 use super::opening::Target;
-use super::roots::{Roots, whole_text};
+use super::roots::{Roots, path_text, whole_text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::space::Mapping;
 
@@ -96,7 +96,7 @@ impl Target {
     /// namespace; cut at 16 MiB.
     ///
     /// # Errors
-    /// The kernel's; `NotFound` where it told nothing.
+    /// The kernel's; `NotFound` where it told nothing, `PermissionDenied` where another user did: everybody may write there.
     pub fn perf_map(&self) -> io::Result<String> {
         let pid = self.status()?.namespace_pids.last().copied().unwrap_or(self.pid());
         let handle = OFlag::O_PATH | OFlag::O_CLOEXEC;
@@ -104,13 +104,27 @@ impl Target {
         let how =
             OpenHow::new().flags(handle).resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
         let path = format!("tmp/perf-{pid}.map");
-        whole_text(reopen_regular(File::from(openat2(&root, path.as_str(), how)?), None)?)
+        let file = reopen_regular(File::from(openat2(&root, path.as_str(), how)?), None)?;
+        let owner = file.metadata()?.uid();
+        if owner != 0 && owner != self.identity().uid {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        whole_text(file)
     }
 }
 
 /// kernel.perf_event_paranoid: what processes without CAP_PERFMON may watch with perf. `None` where it is not there.
 pub fn perf_paranoid() -> Option<i64> {
     Roots::real().proc_text("sys/kernel/perf_event_paranoid").ok()?.trim().parse().ok()
+}
+
+/// The number of a tracepoint, such as `syscalls/sys_exit_brk`, by which perf knows it. Nothing is mounted for that.
+///
+/// # Errors
+/// The kernel's: `NotFound` where tracefs is not mounted in its usual place or has no such tracepoint.
+pub fn tracepoint(name: &str) -> io::Result<u64> {
+    let text = path_text(&Roots::real().sys.join("kernel/tracing/events").join(name).join("id"))?;
+    text.trim().parse().map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// A path that leads to `file` as long as it is open, for libraries that want to open files themselves.

@@ -106,6 +106,8 @@ impl Call {
         let [first, second, third, fourth, ..] = self.arguments;
         let pages = |start: u64, size: u64| Span::new(Addr(start), Addr(start).plus(ByteCount(size)).align_up(PAGE));
         let change = match self.call {
+            // Only asked for, as programs do when they begin: it may be another program's than `previous`.
+            MemoryCall::Brk if first == 0 => return None,
             MemoryCall::Brk => {
                 let (old, new) = (previous?.align_up(PAGE), Addr(self.result).align_up(PAGE));
                 if new >= old { Change::Mapped(Span::new(old, new)) } else { Change::Unmapped(Span::new(new, old)) }

@@ -2,7 +2,9 @@
 //! there at the end. Three ways to see it, from light to heavy; wording is left to others.
 
 mod call;
+mod desk;
 mod ledger;
+mod means;
 mod perf;
 mod process;
 mod result;
@@ -38,12 +40,14 @@ impl Method {
     pub fn cost(self) -> &'static str {
         match self {
             Method::Perf => {
-                "page faults sampled at about 1000/s, a few µs each and some at each context switch; names who first touches memory"
+                "page faults, some 1000 samples a second, a few µs each and some at context switches; names who touches memory first"
             }
             Method::Breakpoint => {
-                "a few µs for each brk, mmap, mremap and mprotect, and some at each context switch; misses touches of memory mapped before"
+                "brk, mmap, mremap and mprotect, a few µs each and some at context switches; misses touches of memory mapped before"
             }
-            Method::Syscall => "two stops for every system call: a busy server becomes several times slower",
+            Method::Syscall => {
+                "every system call, two stops each: a busy server becomes several times slower; misses touches of memory mapped before"
+            }
         }
     }
 }

@@ -10,18 +10,21 @@ use std::time::{Duration, Instant};
 use hashbrown::HashMap;
 
 use super::call::Change;
+use super::ledger::{Left, Sum};
 use super::result::StackSum;
 use super::{Call, Ledger, MemoryCall, StackId};
 use crate::space::spans::joined;
 use crate::space::{AddressMap, Mapping};
 use crate::stacks::{Frame, Modules, PerfMap, Registers, Symboliser, Unwinder};
 use crate::target::{Target, path_of};
-use crate::units::{Addr, ByteCount, Span};
+use crate::units::{Addr, ByteCount};
 
 /// The maps file is read again for code that is not known at most this often.
 const REFRESH: Duration = Duration::from_millis(50);
 /// Different stacks remembered; what comes beyond is counted under the innermost function alone.
 const STACKS_LIMIT: usize = 50_000;
+/// Pages in one of 2 MiB.
+const HUGE_PAGE: u64 = 512;
 const HEAP: &str = "[heap]";
 
 /// A target that is another's, or a child's that was opened on the way.
@@ -59,18 +62,22 @@ impl<'t> Process<'t> {
         let known = target.as_deref().filter(|_| !before_exec);
         let mappings = known.and_then(|target| target.mappings().ok()).unwrap_or_default();
         let reserved = mappings.iter().filter(|mapping| mapping.permissions.is_none() && !mapping.has_file());
-        let held = if before_exec { Some(ByteCount::ZERO) } else { target.as_deref().and_then(held) };
         Process {
             modules: Modules::new(&mappings),
             unwinder: Unwinder::default(),
             ledger: Ledger::new(reserved.map(|mapping| mapping.span).collect()),
             stacks: HashMap::new(),
             brk: mappings.iter().rfind(|mapping| mapping.name == HEAP).map(|heap| heap.span.end),
-            held,
+            held: if before_exec { Some(ByteCount::ZERO) } else { known.and_then(held) },
             refreshed: Instant::now(),
             symboliser: None,
             target,
         }
+    }
+
+    /// Growth counts from now on: beginning to watch takes a while, in which it may grow.
+    pub fn hold(&mut self) {
+        self.held = self.target.as_deref().and_then(held);
     }
 
     /// The number of the stack that these registers and bytes show.
@@ -105,12 +112,16 @@ impl<'t> Process<'t> {
         self.modules.update(mappings);
     }
 
-    pub fn touch(&mut self, at: Addr, weight: u64, stack: StackId) {
-        self.ledger.touch(at, weight, stack);
+    /// Books a page fault that stands for `period` of them; what they gave. To be called soon: later the kernel may have
+    /// made a huge page of small ones.
+    pub fn touch(&mut self, at: Addr, period: u64, thread: i32, stack: StackId) -> ByteCount {
+        let is_huge = self.target.as_deref().is_some_and(|target| target.has_huge_page(at));
+        let weight = if is_huge { period.saturating_mul(HUGE_PAGE) } else { period };
+        self.ledger.touch(at, weight, thread, stack)
     }
 
-    /// Books a call; what it mapped and unmapped.
-    pub fn call(&mut self, call: &Call, stack: StackId) -> (ByteCount, ByteCount) {
+    /// Books a call, whose memory belongs to `stack` or to who will touch it; what it mapped and unmapped.
+    pub fn call(&mut self, call: &Call, stack: Option<StackId>) -> (ByteCount, ByteCount) {
         let change = call.change(self.brk);
         if call.call == MemoryCall::Brk && !call.failed() {
             self.brk = Some(Addr(call.result));
@@ -130,15 +141,16 @@ impl<'t> Process<'t> {
 
     /// All stacks with what they did and what is left of it: of a process that ended nothing, unless `all_ended`.
     pub fn settle(&mut self, scale: f64, all_ended: bool) -> Vec<StackSum> {
-        let there = self.there().or((!all_ended).then(Vec::new));
-        let sums = self.ledger.settle(there.as_deref(), scale);
+        let left = self.left().or((!all_ended).then(Left::default));
+        let sums = self.ledger.settle(left.as_ref(), scale);
         let mut stacks: Vec<(StackId, Vec<Addr>)> =
             self.stacks.iter().map(|(frames, id)| (*id, frames.clone())).collect();
         stacks.sort_unstable();
         let sum_of = |(id, frames): (StackId, Vec<Addr>)| {
             let sum = sums.get(&id).filter(|sum| sum.events > 0)?;
             let frames = self.frames(&frames);
-            Some(StackSum { frames, events: sum.events, mapped: sum.mapped, outstanding: sum.outstanding })
+            let Sum { events, mapped, unmapped, outstanding } = *sum;
+            Some(StackSum { frames, events, mapped, unmapped, outstanding })
         };
         stacks.into_iter().filter_map(sum_of).collect()
     }
@@ -156,17 +168,18 @@ impl<'t> Process<'t> {
         symboliser.frames(stack, &mut self.modules, &open)
     }
 
-    /// Private memory that is there now, in memory or in swap; `None` once the process ended.
-    fn there(&self) -> Option<Vec<Span>> {
+    /// Private memory that is there now; `None` once the process ended.
+    fn left(&self) -> Option<Left> {
         let target = self.target.as_deref()?;
         let map = AddressMap { mappings: target.mappings().ok()?, regions: Vec::new() };
-        let mut there = Vec::new();
+        let (mut mapped, mut present) = (Vec::new(), Vec::new());
         for mapping in map.mappings.iter().filter(|mapping| !mapping.permissions.shared && !mapping.has_file()) {
             let residency = target.residency(mapping.span, &map).ok()?;
-            there.extend(residency.present);
-            there.extend(residency.swapped);
+            mapped.push(mapping.span);
+            present.extend(residency.present);
+            present.extend(residency.swapped);
         }
-        Some(joined(there))
+        Some(Left { mapped: joined(mapped), present: joined(present) })
     }
 }
 

@@ -23,8 +23,12 @@ pub struct TraceResult {
     pub stacks: Vec<StackSum>,
     /// Calls by name.
     pub calls: Vec<CallSum>,
+    /// Why the calls were not seen beside page faults, where they were wanted.
+    pub calls_unseen: Option<String>,
     /// Single events, where asked for.
     pub log: Vec<Event>,
+    /// Whether of each stack only the innermost function is known: 32-bit code is not unwound.
+    pub innermost_only: bool,
     /// Whether the log was cut.
     pub log_cut: bool,
 }
@@ -38,6 +42,8 @@ pub struct StackSum {
     pub events: u64,
     /// Mapped or touched.
     pub mapped: ByteCount,
+    /// Of these given back, as far as it was seen.
+    pub unmapped: ByteCount,
     /// Still there at the end; where the process ended, all of it.
     pub outstanding: ByteCount,
 }
@@ -100,6 +106,15 @@ pub enum Happening {
 }
 
 impl TraceResult {
+    /// What was seen, what that cost and what it misses, in one line.
+    pub fn note(&self) -> String {
+        let cost = self.method.cost();
+        match self.calls.is_empty() {
+            false if self.method == Method::Perf => format!("calls of brk, mmap, munmap, mremap, mprotect, and {cost}"),
+            _ => cost.into(),
+        }
+    }
+
     /// Bytes that stacks account for.
     pub fn seen(&self) -> ByteCount {
         self.stacks.iter().map(|stack| stack.outstanding).sum()

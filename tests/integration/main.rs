@@ -18,6 +18,7 @@ mod safety;
 mod snapshots;
 mod snapshots_limits;
 mod trace;
+mod trace_targets;
 mod traps;
 mod watch;
 mod watch_faults;

@@ -16,15 +16,16 @@ use crate::common::nginx::Nginx;
 use crate::common::redis::Redis;
 use crate::common::{Leakscope, Patient, build, folder, heavy, leakscope, skip, wait_until};
 
-const LIGHT: [&str; 2] = ["perf", "breakpoint"];
-const ALL: [&str; 3] = ["perf", "breakpoint", "syscall"];
+pub const LIGHT: [&str; 2] = ["perf", "breakpoint"];
+pub const ALL: [&str; 3] = ["perf", "breakpoint", "syscall"];
 
-fn trace(pid: &str, method: &str, window: &str) -> Leakscope {
+/// `leakscope trace PID` as JSON by one method.
+pub fn trace(pid: &str, method: &str, window: &str) -> Leakscope {
     leakscope(["trace", pid, "--json", "--method", method, "--for", window])
 }
 
 /// Part of the growth by the function that wanted it; functions without a name by their module.
-fn shares(answer: &Value) -> BTreeMap<String, f64> {
+pub fn shares(answer: &Value) -> BTreeMap<String, f64> {
     let mut shares = BTreeMap::new();
     for stack in answer["allocations"]["stacks"].as_array().expect("stacks") {
         let frame = &stack["frames"][stack["culprit"].as_u64().expect("a culprit") as usize];
@@ -34,12 +35,13 @@ fn shares(answer: &Value) -> BTreeMap<String, f64> {
     shares
 }
 
-fn share(answer: &Value, function: &str) -> f64 {
+/// The part of one function.
+pub fn share(answer: &Value, function: &str) -> f64 {
     shares(answer).get(function).copied().unwrap_or(0.0)
 }
 
 /// Whether perf may be used here at all, as in containers it may not.
-fn has_perf() -> bool {
+pub fn has_perf() -> bool {
     let paranoid = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").unwrap_or_default();
     let allowed = leakscope(["trace", "--method", "perf", "--json", "--", "true"]).run().code == Some(0);
     if !allowed {
@@ -91,7 +93,8 @@ fn threads_that_are_born_and_die_are_seen() {
     }
 }
 
-fn frames_of(answer: &Value, function: &str) -> Vec<String> {
+/// The functions of the first stack with `function` in it, innermost first.
+pub fn frames_of(answer: &Value, function: &str) -> Vec<String> {
     let stacks = answer["allocations"]["stacks"].as_array().expect("stacks");
     let frames = |stack: &Value| -> Vec<String> {
         let frames = stack["frames"].as_array().expect("frames").iter();

@@ -16,6 +16,8 @@ pub struct Trace {
     pub seconds: f64,
     /// `perf`, `breakpoint` or `syscall`.
     pub method: String,
+    /// What the method sees, costs and misses.
+    pub method_note: String,
     /// Growth of private memory as the kernel counts it; null where the process ended.
     pub growth_bytes: Option<i64>,
     /// System calls by name; empty where the method does not see them.
@@ -42,9 +44,9 @@ pub struct Allocations {
     pub bytes: ByteCount,
     /// Growth that no stack accounts for: with it all shares add up to one.
     pub unseen_bytes: ByteCount,
-    /// Largest first.
+    /// Largest first; those of which nothing is left, last.
     pub stacks: Vec<StackRow>,
-    /// Stacks beyond those listed.
+    /// Stacks beyond those listed of which something is left.
     pub omitted_stacks: u64,
 }
 
@@ -57,6 +59,8 @@ pub struct StackRow {
     pub bytes: ByteCount,
     /// Bytes it got, whatever became of them.
     pub mapped_bytes: ByteCount,
+    /// Of these given back, as far as it was seen.
+    pub unmapped_bytes: ByteCount,
     /// Events.
     pub events: u64,
     /// Which of the frames wanted the memory: the first outside the allocator.
@@ -141,14 +145,9 @@ impl Allocations {
             events: found.events,
             bytes: found.seen(),
             unseen_bytes: found.unseen(),
-            stacks: found
-                .stacks
-                .iter()
-                .filter(|stack| stack.outstanding > ByteCount::ZERO)
-                .take(limit)
-                .map(row)
-                .collect(),
-            omitted_stacks: found.stacks.len().saturating_sub(limit) as u64,
+            stacks: found.stacks.iter().take(limit).map(row).collect(),
+            omitted_stacks: found.stacks.iter().skip(limit).filter(|stack| stack.outstanding > ByteCount::ZERO).count()
+                as u64,
         }
     }
 
@@ -165,6 +164,7 @@ impl StackRow {
             share: stack.outstanding.share_of(whole),
             bytes: stack.outstanding,
             mapped_bytes: stack.mapped,
+            unmapped_bytes: stack.unmapped,
             events: stack.events,
             culprit: culprit.and_then(|culprit| stack.frames.iter().position(|frame| frame == culprit)),
             frames: stack.frames.iter().map(FrameRow::from).collect(),

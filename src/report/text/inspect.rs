@@ -50,7 +50,7 @@ pub fn write(inspect: &Inspect, page: &mut Page) {
         });
         content::write(found, place.as_deref(), (GROUPS, SAMPLED), page);
     }
-    if let Some(allocations) = inspect.allocations.as_ref().filter(|found| !found.stacks.is_empty()) {
+    if let Some(allocations) = inspect.allocations.as_ref().filter(|found| found.bytes > ByteCount::ZERO) {
         page.blank();
         trace::write_stacks(allocations, STACKS, page);
     }

@@ -24,7 +24,9 @@ pub fn write(trace: &Trace, page: &mut Page) {
     };
     let seen = format!("by {} ({})", trace.method, number::counted(trace.allocations.events, "event"));
     page.field_facts([Line::of(Paint::Strong, growth), Line::of(Paint::Dim, seen)], page.dot());
-    if trace.allocations.stacks.is_empty() {
+    page.begin_field("method");
+    page.field_line(Line::of(Paint::Dim, &trace.method_note));
+    if trace.allocations.bytes == ByteCount::ZERO {
         page.blank();
         page.line(Line::of(Paint::Good, "no stack was seen to grow it"));
     } else {
@@ -48,7 +50,8 @@ pub fn write(trace: &Trace, page: &mut Page) {
 
 /// Writes the first `limit` stacks.
 pub fn write_stacks(allocations: &Allocations, limit: usize, page: &mut Page) {
-    let stacks = by_culprit(&allocations.stacks);
+    let mut stacks = by_culprit(&allocations.stacks);
+    stacks.retain(|stack| stack.bytes > ByteCount::ZERO);
     let right = |title| (title, Align::Right);
     let mut table = Table::new(&[right("bytes"), right("share"), right("events"), ("allocated by", Align::Left)]);
     let arrow = page.sign("  ← ", "  <- ");

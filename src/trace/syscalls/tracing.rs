@@ -39,6 +39,7 @@ struct Process {
 struct Entered {
     number: u64,
     arguments: [u64; 6],
+    is_64bit: bool,
 }
 
 pub(super) struct Tracing {
@@ -169,8 +170,11 @@ impl Tracing {
 
     fn syscall(&mut self, tid: i32) {
         match stops::phase(tid) {
-            Ok(Phase::Entry { number, arguments, is_64bit: true }) => {
-                self.entered.insert(tid, Entered { number, arguments });
+            Ok(Phase::Entry { number, arguments, is_64bit }) => {
+                let number = if is_64bit { Some(number) } else { number_of_32_bits(number) };
+                if let Some(number) = number {
+                    self.entered.insert(tid, Entered { number, arguments, is_64bit });
+                }
             }
             Ok(Phase::Exit { result }) => {
                 if let Some(entered) = self.entered.remove(&tid) {
@@ -215,11 +219,32 @@ impl Tracing {
                 let _ = self.send.send(Seen { when, pid, tid, what: What::File(before) });
             }
         }
-        let stack = stack(process.memory.as_ref(), &registers);
+        // There is no unwinding of 32-bit code.
+        let memory = process.memory.as_ref().filter(|_| entered.is_64bit);
+        let stack = memory.map(|memory| stack(memory, &registers)).unwrap_or_default();
         let call = Call { call, arguments: entered.arguments, result };
         let what = What::Call { call, registers: Box::new(registers), stack, reading };
         let _ = self.send.send(Seen { when, pid, tid, what });
     }
+}
+
+/// The number on x86-64 of a call that is looked at, by its number of arch/x86/entry/syscalls/syscall_32.tbl. Their
+/// arguments mean the same, but for the offset of mmap2, which nobody asks for.
+fn number_of_32_bits(number: u64) -> Option<u64> {
+    Some(match number {
+        3 => 0,
+        5 => 2,
+        6 => 3,
+        45 => 12,
+        91 => 11,
+        125 => 10,
+        145 => 19,
+        163 => 25,
+        180 => 17,
+        192 => 9,
+        295 => 257,
+        _ => return None,
+    })
 }
 
 /// The dynamic linker at work.
@@ -238,9 +263,9 @@ fn registers(tid: i32) -> Option<Registers> {
     Some(Registers { ip: user.rip, words })
 }
 
-fn stack(memory: Option<&File>, registers: &Registers) -> Vec<u8> {
+fn stack(memory: &File, registers: &Registers) -> Vec<u8> {
     let mut bytes = vec![0; STACK];
-    let filled = memory.and_then(|memory| memory.read_at(&mut bytes, registers.stack_pointer().0).ok());
+    let filled = memory.read_at(&mut bytes, registers.stack_pointer().0);
     bytes.truncate(filled.unwrap_or(0));
     bytes
 }

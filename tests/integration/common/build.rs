@@ -31,6 +31,20 @@ pub fn patient_of_32_bits(name: &str) -> Option<PathBuf> {
     })
 }
 
+/// The same by another compiler or with further flags; None where that compiler is not installed.
+pub fn patient_by(compiler: &str, flags: &[&str], name: &str) -> Option<PathBuf> {
+    super::program(compiler)?;
+    let folder = package().join("test-programs");
+    let sources = [folder.join(format!("{name}.c")), folder.join("patient.h")];
+    Some(compile(compiler, &[&["-O2", "-g", "-pthread"], flags].concat(), &sources, name))
+}
+
+/// A program in Rust.
+pub fn rust_program(name: &str) -> PathBuf {
+    let source = package().join(format!("test-programs/{name}.rs"));
+    compile("rustc", &["--edition", "2024", "-O", "-g"], &[source], name)
+}
+
 /// The library that the nginx demonstration leaks through.
 pub fn crypt_library() -> PathBuf {
     let source = package().join("test-programs/nginx/crypt_old.c");

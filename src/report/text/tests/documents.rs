@@ -254,6 +254,7 @@ pub fn trace() -> Trace {
         share: mib as f64 / 120.0,
         bytes: ByteCount::mib(mib),
         mapped_bytes: ByteCount::mib(mib),
+        unmapped_bytes: ByteCount::ZERO,
         events: mib * 8,
         culprit: Some(1),
         frames: frames.to_vec(),
@@ -264,6 +265,7 @@ pub fn trace() -> Trace {
         target: target(),
         seconds: 10.0,
         method: "breakpoint".into(),
+        method_note: crate::trace::Method::Breakpoint.cost().into(),
         growth_bytes: Some(120 << 20),
         calls: vec![CallRow {
             name: "brk".into(),
