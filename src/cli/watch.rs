@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -13,9 +13,9 @@ use super::console::Console;
 use super::plan::{MAX_MEMORY, Voice, style, usage, voice};
 use super::surroundings::Surroundings;
 use super::watch_args::{ReportArgs, WatchArgs};
-use super::{exit, is_closed, unwritten};
+use super::{exit, interrupt, is_closed, unwritten};
 use crate::error::Result;
-use crate::jobs::watch::{Actions, Level, Watch};
+use crate::jobs::watch::{Actions, Level, WAITING, Watch, outlet};
 use crate::jobs::{self, Context};
 use crate::progress::Progress;
 use crate::report::watch::{EventKind, Line, text};
@@ -24,9 +24,6 @@ use crate::units::ByteCount;
 
 /// A sample a target is shown at least so often as text, in seconds.
 const SHOWN_EVERY: f64 = 10.0;
-
-/// Lines that wait for a slow reader of stdout: it must not hold up the watch.
-const WAITING: usize = 10_000;
 
 /// All that was decided about a watch or a record.
 #[derive(Clone, Debug)]
@@ -165,6 +162,7 @@ fn on_screen(plan: &WatchPlan, context: &Context, watch: Option<&Watch>, replay:
         color: plan.color,
         is_replay: replay.is_some(),
         interrupted: &|| context.progress.interrupted(),
+        given_back: &interrupt::ends_at_once,
     };
     tui::run(&screen, &|stop, wishes, each| {
         let progress = Stoppable { outer: context.progress, stop };
@@ -196,25 +194,16 @@ type Source<'s> = dyn FnMut(&mut dyn FnMut(&Line) -> bool) -> Result<()> + 's;
 
 /// Lines as text or JSON on stdout, written by a thread of its own.
 fn written(plan: &WatchPlan, console: &Console, source: &mut Source<'_>) -> Result<()> {
-    let is_live = matches!(plan.what, What::Watch(_));
-    let (lines, taken) = sync_channel(WAITING);
-    let mut lost = 0u64;
-    let (outcome, wrote) = std::thread::scope(|scope| {
+    let (mut outlet, taken) = outlet(matches!(plan.what, What::Watch(_)));
+    let (outcome, wrote, lost) = std::thread::scope(|scope| {
         let writer = scope.spawn(move || {
             let out = io::BufWriter::new(io::stdout().lock());
             Writer { plan, out, shown: Default::default() }.write_all(&taken)
         });
-        let outcome = source(&mut |line| match lines.try_send(line.clone()) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_)) if is_live => {
-                lost += 1;
-                true
-            }
-            Err(TrySendError::Full(line)) => lines.send(line).is_ok(),
-            Err(TrySendError::Disconnected(_)) => false,
-        });
-        drop(lines);
-        (outcome, writer.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread failed"))))
+        let outcome = source(&mut |line| outlet.put(line));
+        let lost = outlet.lost;
+        drop(outlet);
+        (outcome, writer.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread failed"))), lost)
     });
     console.end();
     if lost > 0 {
