@@ -82,13 +82,17 @@ pub fn run(screen: &Screen<'_>, source: &Source<'_>) -> Result<()> {
         (screen.given_back)();
         stop.store(true, Ordering::Relaxed);
         drop(lines);
-        let watched = watcher.join().unwrap_or_else(|_| Err(failure("the watching thread failed")));
+        let watched = watcher.join().unwrap_or_else(|_| Err(broken()));
         shown.map_err(failure).and(watched)
     })
 }
 
 fn failure(reason: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Failed, "cannot use", "the terminal", reason).with_hint("--plain writes lines")
+}
+
+fn broken() -> Error {
+    Error::new(ErrorKind::Failed, "cannot go on with", "the watch", "its thread failed")
 }
 
 /// Who draws on a terminal that takes nothing, a connection that hangs, hears no wish to stop: then this ends us.
