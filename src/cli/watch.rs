@@ -1,6 +1,7 @@
 //! `watch` and `report` on the command line: what was decided, and where lines go: to a live screen, as text, as JSON, into
 //! a page.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
@@ -18,12 +19,14 @@ use crate::error::Result;
 use crate::jobs::watch::{Actions, Level, WAITING, Watch, outlet};
 use crate::jobs::{self, Context};
 use crate::progress::Progress;
-use crate::report::watch::{EventKind, Line, text};
+use crate::report::watch::{EventKind, Line, Verdict, text};
 use crate::tui::{self, Screen};
 use crate::units::ByteCount;
 
 /// A sample a target is shown at least so often as text, in seconds.
 const SHOWN_EVERY: f64 = 10.0;
+/// Growth is shown again as text where its pace or its end moved by this part.
+const SHOWN_NEWS: f64 = 0.25;
 
 /// All that was decided about a watch or a record.
 #[derive(Clone, Debug)]
@@ -198,7 +201,7 @@ fn written(plan: &WatchPlan, console: &Console, source: &mut Source<'_>) -> Resu
     let (outcome, wrote, lost) = std::thread::scope(|scope| {
         let writer = scope.spawn(move || {
             let out = io::BufWriter::new(io::stdout().lock());
-            Writer { plan, out, shown: Default::default() }.write_all(&taken)
+            Writer { plan, out, shown: HashMap::new() }.write_all(&taken)
         });
         let outcome = source(&mut |line| outlet.put(line));
         let lost = outlet.lost;
@@ -218,8 +221,15 @@ fn written(plan: &WatchPlan, console: &Console, source: &mut Source<'_>) -> Resu
 struct Writer<'p, W: Write> {
     plan: &'p WatchPlan,
     out: W,
-    /// When a sample of each target was last shown.
-    shown: std::collections::HashMap<String, f64>,
+    /// What was last shown of each target.
+    shown: HashMap<String, Shown>,
+}
+
+#[derive(Default)]
+struct Shown {
+    /// When a sample was.
+    sample_at: Option<f64>,
+    verdict: Option<Verdict>,
 }
 
 impl<W: Write> Writer<'_, W> {
@@ -246,18 +256,37 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
+    /// Whether `line` is for people: not every sample, nor every time left that a screen counts down from.
     fn is_shown(&mut self, line: &Line) -> bool {
-        if let Line::Event(event) = line
-            && matches!(event.event, EventKind::Exited | EventKind::OomKilled)
-        {
-            self.shown.remove(&event.target);
+        match line {
+            _ if self.plan.every_sample => true,
+            Line::Watch(_) => true,
+            Line::Event(event) => {
+                if matches!(event.event, EventKind::Exited | EventKind::OomKilled) {
+                    self.shown.remove(&event.target);
+                }
+                true
+            }
+            Line::Sample(sample) => {
+                let last = &mut self.shown.entry(sample.target.clone()).or_default().sample_at;
+                let shown = last.is_none_or(|last| sample.at_seconds - last >= SHOWN_EVERY);
+                if shown {
+                    *last = Some(sample.at_seconds);
+                }
+                shown
+            }
+            Line::Verdict(verdict) => {
+                let last = &mut self.shown.entry(verdict.target.clone()).or_default().verdict;
+                let is_same = |last: &Verdict| match verdict.accuses() {
+                    true => last.accuses() && !verdict.differs(last, SHOWN_NEWS, SHOWN_NEWS),
+                    false => (&last.kind, last.shape) == (&verdict.kind, verdict.shape),
+                };
+                let shown = !last.as_ref().is_some_and(is_same);
+                if shown {
+                    *last = Some(verdict.clone());
+                }
+                shown
+            }
         }
-        let Line::Sample(sample) = line else { return true };
-        let last = self.shown.get(&sample.target).copied();
-        let shown = self.plan.every_sample || last.is_none_or(|last| sample.at_seconds - last >= SHOWN_EVERY);
-        if shown {
-            self.shown.insert(sample.target.clone(), sample.at_seconds);
-        }
-        shown
     }
 }

@@ -147,8 +147,11 @@ struct Ended {
     process: Process,
     ending: crate::target::Ending,
     noticed: Instant,
-    /// What is said after it.
-    then: Vec<Event>,
+    /// The same moment as lines have it.
+    at_seconds: f64,
+    time: String,
+    /// What is said of its role after it, and whether it is recorded.
+    then: Vec<(Line, bool)>,
 }
 
 struct Watcher<'w, 'e, 'o> {
@@ -284,6 +287,19 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
         }
     }
 
+    /// Hands `line` about `role` on; after the end of who had that role before, where that is not told yet.
+    fn line(&mut self, role: &str, line: Line, recorded: bool) {
+        match self.ended.iter_mut().rev().find(|ended| ended.process.role == role) {
+            Some(ended) => ended.then.push((line, recorded)),
+            None => self.out.line(&line, recorded),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let event = self.out.stamped(event);
+        self.line(&event.target.clone(), Line::Event(event), true);
+    }
+
     /// No orders are given any more.
     fn close(&mut self) {
         self.settle_ends(true);
@@ -301,7 +317,7 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
         let Some(process) = self.processes.get(&sample.pid) else { return };
         if self.ordered >= ORDERS {
             let text = format!("{reason}: no evidence is secured, {ORDERS} orders wait already");
-            self.out.event(Event::new(EventKind::Failed, &sample.target, sample.pid, text));
+            self.event(Event::new(EventKind::Failed, &sample.target, sample.pid, text));
             return;
         }
         let order = Order {
@@ -324,11 +340,11 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
             let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
             let text = format!("{}: {} in {:.1} s", order.reason, paths.join(", "), took.as_secs_f64());
             let event = Event::new(EventKind::Dumped, target, pid, text);
-            self.out.event(Event { paths, ..event });
+            self.event(Event { paths, ..event });
         }
         for failure in failures {
             let text = format!("{}: {failure}", order.reason);
-            self.out.event(Event::new(EventKind::Failed, target, pid, text));
+            self.event(Event::new(EventKind::Failed, target, pid, text));
         }
     }
 }
