@@ -32,6 +32,8 @@ const ROUNDS_TO_LIMIT: f64 = 20.0;
 const SHORTEST_ROUND: Duration = Duration::from_millis(100);
 /// A process that holds still is written at least so often, in seconds.
 const WRITTEN_EVERY: f64 = 60.0;
+/// A process is new for so long: a few samples tell its pace.
+const NEW: Duration = Duration::from_secs(4);
 /// Orders that wait while one is carried out.
 const ORDERS: usize = 4;
 
@@ -321,9 +323,10 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
             return;
         }
         let order = Order {
-            started: process.target.identity().start_time,
+            started: process.target.identity().start_ticks,
             verdict: self.judge.said(&sample.target).cloned(),
             left: self.judge.alarm(&sample.target),
+            is_new: by_hand.is_none() && process.taken_in.elapsed() < NEW,
             sample,
             reason,
             by_hand,
