@@ -44,16 +44,14 @@ impl Held {
         flag::register(SIGTSTP, Arc::clone(&to_stop))?;
         flag::register(SIGCONT, Arc::clone(&continued))?;
         give_back_at_panic(&failed, given_back);
-        let screen = take()?;
+        let screen = take().inspect_err(|_| give_back())?;
         let (sender, events) = channel();
         // On a thread of its own that nobody waits for: crossterm 0.29 never returns from half a key that is not followed by
         // the other half, nor from a terminal that hung up.
-        std::thread::Builder::new().name("keys".into()).spawn(move || {
-            while let Ok(event) = event::read()
-                && sender.send(event).is_ok()
-            {}
-        })?;
-        Ok(Held { screen, events, to_stop, continued, failed, given_back: Arc::clone(given_back) })
+        let keys = move || while event::read().is_ok_and(|event| sender.send(event).is_ok()) {};
+        let held = Held { screen, events, to_stop, continued, failed, given_back: Arc::clone(given_back) };
+        std::thread::Builder::new().name("keys".into()).spawn(keys)?;
+        Ok(held)
     }
 
     /// Draws; false where a thread panicked: then there is nothing more to show.
