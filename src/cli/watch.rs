@@ -1,9 +1,10 @@
 //! `watch` and `report` on the command line: what was decided, and where lines go: to a live screen, as text, as JSON, into
 //! a page.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -13,20 +14,19 @@ use super::console::Console;
 use super::plan::{MAX_MEMORY, Voice, style, usage, voice};
 use super::surroundings::Surroundings;
 use super::watch_args::{ReportArgs, WatchArgs};
-use super::{exit, is_closed, unwritten};
+use super::{exit, interrupt, is_closed, unwritten};
 use crate::error::Result;
-use crate::jobs::watch::{Actions, Level, Watch};
+use crate::jobs::watch::{Actions, Level, WAITING, Watch, outlet};
 use crate::jobs::{self, Context};
 use crate::progress::Progress;
-use crate::report::watch::{EventKind, Line, text};
+use crate::report::watch::{EventKind, Line, Verdict, text};
 use crate::tui::{self, Screen};
 use crate::units::ByteCount;
 
 /// A sample a target is shown at least so often as text, in seconds.
 const SHOWN_EVERY: f64 = 10.0;
-
-/// Lines that wait for a slow reader of stdout: it must not hold up the watch.
-const WAITING: usize = 10_000;
+/// Growth is shown again as text where its pace or its end moved by this part.
+const SHOWN_NEWS: f64 = 0.25;
 
 /// All that was decided about a watch or a record.
 #[derive(Clone, Debug)]
@@ -165,6 +165,7 @@ fn on_screen(plan: &WatchPlan, context: &Context, watch: Option<&Watch>, replay:
         color: plan.color,
         is_replay: replay.is_some(),
         interrupted: &|| context.progress.interrupted(),
+        given_back: &interrupt::ends_at_once,
     };
     tui::run(&screen, &|stop, wishes, each| {
         let progress = Stoppable { outer: context.progress, stop };
@@ -196,25 +197,16 @@ type Source<'s> = dyn FnMut(&mut dyn FnMut(&Line) -> bool) -> Result<()> + 's;
 
 /// Lines as text or JSON on stdout, written by a thread of its own.
 fn written(plan: &WatchPlan, console: &Console, source: &mut Source<'_>) -> Result<()> {
-    let is_live = matches!(plan.what, What::Watch(_));
-    let (lines, taken) = sync_channel(WAITING);
-    let mut lost = 0u64;
-    let (outcome, wrote) = std::thread::scope(|scope| {
+    let (mut outlet, taken) = outlet(matches!(plan.what, What::Watch(_)));
+    let (outcome, wrote, lost) = std::thread::scope(|scope| {
         let writer = scope.spawn(move || {
             let out = io::BufWriter::new(io::stdout().lock());
-            Writer { plan, out, shown: Default::default() }.write_all(&taken)
+            Writer { plan, out, shown: HashMap::new() }.write_all(&taken)
         });
-        let outcome = source(&mut |line| match lines.try_send(line.clone()) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_)) if is_live => {
-                lost += 1;
-                true
-            }
-            Err(TrySendError::Full(line)) => lines.send(line).is_ok(),
-            Err(TrySendError::Disconnected(_)) => false,
-        });
-        drop(lines);
-        (outcome, writer.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread failed"))))
+        let outcome = source(&mut |line| outlet.put(line));
+        let lost = outlet.lost;
+        drop(outlet);
+        (outcome, writer.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread failed"))), lost)
     });
     console.end();
     if lost > 0 {
@@ -229,8 +221,15 @@ fn written(plan: &WatchPlan, console: &Console, source: &mut Source<'_>) -> Resu
 struct Writer<'p, W: Write> {
     plan: &'p WatchPlan,
     out: W,
-    /// When a sample of each target was last shown.
-    shown: std::collections::HashMap<String, f64>,
+    /// What was last shown of each target.
+    shown: HashMap<String, Shown>,
+}
+
+#[derive(Default)]
+struct Shown {
+    /// When a sample was.
+    sample_at: Option<f64>,
+    verdict: Option<Verdict>,
 }
 
 impl<W: Write> Writer<'_, W> {
@@ -257,18 +256,37 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
+    /// Whether `line` is for people: not every sample, nor every time left that a screen counts down from.
     fn is_shown(&mut self, line: &Line) -> bool {
-        if let Line::Event(event) = line
-            && matches!(event.event, EventKind::Exited | EventKind::OomKilled)
-        {
-            self.shown.remove(&event.target);
+        match line {
+            _ if self.plan.every_sample => true,
+            Line::Watch(_) => true,
+            Line::Event(event) => {
+                if matches!(event.event, EventKind::Exited | EventKind::OomKilled) {
+                    self.shown.remove(&event.target);
+                }
+                true
+            }
+            Line::Sample(sample) => {
+                let last = &mut self.shown.entry(sample.target.clone()).or_default().sample_at;
+                let shown = last.is_none_or(|last| sample.at_seconds - last >= SHOWN_EVERY);
+                if shown {
+                    *last = Some(sample.at_seconds);
+                }
+                shown
+            }
+            Line::Verdict(verdict) => {
+                let last = &mut self.shown.entry(verdict.target.clone()).or_default().verdict;
+                let is_same = |last: &Verdict| match verdict.accuses() {
+                    true => last.accuses() && !verdict.differs(last, SHOWN_NEWS, SHOWN_NEWS),
+                    false => (&last.kind, last.shape) == (&verdict.kind, verdict.shape),
+                };
+                let shown = !last.as_ref().is_some_and(is_same);
+                if shown {
+                    *last = Some(verdict.clone());
+                }
+                shown
+            }
         }
-        let Line::Sample(sample) = line else { return true };
-        let last = self.shown.get(&sample.target).copied();
-        let shown = self.plan.every_sample || last.is_none_or(|last| sample.at_seconds - last >= SHOWN_EVERY);
-        if shown {
-            self.shown.insert(sample.target.clone(), sample.at_seconds);
-        }
-        shown
     }
 }

@@ -117,16 +117,17 @@ fn stable(outlook: &Outlook) -> String {
 }
 
 fn undecided(outlook: &Outlook, around: &Circumstances) -> String {
-    let trend = &outlook.trend;
-    if around.predecessors > 0 {
-        let times = around.predecessors;
-        let before = if times == 1 { "the process before it".into() } else { format!("{times} processes before it") };
-        return format!("too young to tell, watched for {}; {before} grew until the end", duration(around.age));
-    }
-    match trend.shape {
-        Shape::Slowing => format!("grows more and more slowly: warming up, or a leak, after {}", duration(around.age)),
-        _ if trend.samples < FEWEST => format!("too young to tell, watched for {}", duration(around.age)),
-        _ => format!("moves without a clear course for {}", duration(around.age)),
+    let (trend, watched) = (&outlook.trend, duration(around.age));
+    let course = match trend.shape {
+        Shape::Slowing => format!("grows more and more slowly: warming up, or a leak, after {watched}"),
+        _ if around.age < Duration::from_secs(1) => "too young to tell".into(),
+        _ if trend.samples < FEWEST => format!("too young to tell, watched for {watched}"),
+        _ => format!("moves without a clear course for {watched}"),
+    };
+    match around.predecessors {
+        0 => course,
+        1 => format!("{course}; the process before it grew until the end"),
+        times => format!("{course}; {times} processes before it grew until the end"),
     }
 }
 

@@ -32,6 +32,8 @@ struct Stretch {
     at: f64,
     low: f64,
     high: f64,
+    /// When the most was.
+    high_at: f64,
     last: f64,
 }
 
@@ -51,7 +53,9 @@ impl Level {
                 if value < last.low {
                     (last.low, last.at) = (value, at);
                 }
-                last.high = last.high.max(value);
+                if value > last.high {
+                    (last.high, last.high_at) = (value, at);
+                }
                 last.last = value;
             }
             _ => {
@@ -59,7 +63,7 @@ impl Level {
                     self.stretches.pop_front();
                     self.is_cut = true;
                 }
-                self.stretches.push_back(Stretch { index, at, low: value, high: value, last: value });
+                self.stretches.push_back(Stretch { index, at, low: value, high: value, high_at: at, last: value });
             }
         }
     }
@@ -209,11 +213,15 @@ impl History {
         stretches.get(after.saturating_sub(1)).map(|stretch| stretch.low)
     }
 
-    /// At most `LENGTH` values over the whole time, the highest of each stretch, for pictures: time and amount.
+    /// Some `LENGTH` values over the whole time, the highest of each stretch and the last one, for pictures: time and amount.
     pub fn curve(&self) -> Vec<(Duration, ByteCount)> {
-        let whole = self.levels.iter().find(|level| !level.is_cut).or(self.levels.last());
-        let place = |stretch: &Stretch| (Duration::from_secs_f64(stretch.at), ByteCount(stretch.high as u64));
-        whole.into_iter().flat_map(|level| level.stretches.iter().map(place)).collect()
+        let Some(whole) = self.levels.iter().find(|level| !level.is_cut).or(self.levels.last()) else {
+            return Vec::new();
+        };
+        let highs = whole.stretches.iter().map(|stretch| (stretch.high_at, stretch.high));
+        let now = whole.stretches.back().map(|last| (self.latest, last.last));
+        let place = |(at, size): (f64, f64)| (Duration::from_secs_f64(at), ByteCount(size as u64));
+        highs.chain(now).map(place).collect()
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Identity {
     pub threads: u64,
     /// When it was started, to a hundredth of a second (the machine's boot time is known to a second).
     pub start_time: Timestamp,
+    /// The same in clock ticks since the boot: a clock that is set does not move it, and with the pid it names one process.
+    pub start_ticks: u64,
     /// Its cgroup below the mount that limits memory, such as `/system.slice/nginx.service`.
     pub cgroup: Option<String>,
     /// 64 hexadecimal digits, as docker, containerd, CRI-O and podman name containers.
@@ -65,6 +67,7 @@ impl Identity {
             uid: status.uid,
             threads: status.threads,
             start_time: BootClock::read(roots).time(stat.start_ticks),
+            start_ticks: stat.start_ticks,
             cgroup: Membership::parse(&cgroups).map(|membership| membership.path),
             container_id: container_id(&cgroups).or_else(|| container_id_of_mounts(&text("mountinfo"))),
             role: None,

@@ -1,36 +1,33 @@
-//! The live screen of a watch. Knows the terminal: takes it, draws the board, hears keys, and gives it back as it was,
-//! however that ends. What is on the board comes as lines.
+//! The live screen of a watch: draws the board on the terminal, hears keys, and ends when asked to, whatever the terminal
+//! does. What is on the board comes as lines; the terminal itself is `held`'s.
 
+mod held;
 mod state;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Stdout};
-use std::panic;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
-use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::event::{self, Event, KeyEventKind};
-use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use ratatui::crossterm::{cursor, execute};
+use ratatui::crossterm::terminal::disable_raw_mode;
+use signal_hook::consts::SIGTERM;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::jobs::watch::Wish;
+use crate::jobs::watch::{WAITING, Wish, outlet};
 use crate::report::watch::Line;
+use held::Held;
 use state::{Next, State};
 
 /// How often the screen is drawn at least, and a wish to stop is heard.
 const TICK: Duration = Duration::from_millis(200);
-/// Lines that wait for the screen. A terminal that hangs must neither hold up the watch nor fill our memory.
-const WAITING: usize = 10_000;
-/// A panic elsewhere is told after the terminal was given back, for which it waits no longer.
+/// Who asked to stop waits no longer for a terminal that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the screen looks and ends.
@@ -44,7 +41,9 @@ pub struct Screen<'s> {
     /// Whether a record is shown: nothing can be asked of it.
     pub is_replay: bool,
     /// Whether a person asked to stop from outside.
-    pub interrupted: &'s dyn Fn() -> bool,
+    pub interrupted: &'s (dyn Fn() -> bool + Sync),
+    /// Called when the terminal was given back.
+    pub given_back: &'s dyn Fn(),
 }
 
 /// Gives lines until told to stop; hears wishes.
@@ -56,19 +55,13 @@ pub type Source<'s> = dyn Fn(&AtomicBool, &Receiver<Wish>, &mut dyn FnMut(&Line)
 /// The terminal cannot be had, or what `source` fails on.
 pub fn run(screen: &Screen<'_>, source: &Source<'_>) -> Result<()> {
     let stop = AtomicBool::new(false);
+    let given_back = Arc::new(AtomicBool::new(false));
     let (wishes, wished) = channel();
-    let (lines, taken) = sync_channel(WAITING);
+    let (mut outlet, lines) = outlet(!screen.is_replay);
     std::thread::scope(|scope| {
         let stop = &stop;
-        let waits = screen.is_replay;
-        let watcher = scope.spawn(move || {
-            source(stop, &wished, &mut |line| match lines.try_send(line.clone()) {
-                Ok(()) => true,
-                // A record has time; of a watch the screen misses what it has no time for.
-                Err(TrySendError::Full(line)) => !waits || lines.send(line).is_ok(),
-                Err(TrySendError::Disconnected(_)) => false,
-            })
-        });
+        let watcher = scope.spawn(move || source(stop, &wished, &mut |line| outlet.put(line)));
+        let guard = scope.spawn(|| end_if_stuck(screen.interrupted, &given_back));
         let mut state = State::new(screen.is_replay);
         let is_dead_at_once = || {
             // A watch that cannot begin is told as an error, not on a screen.
@@ -79,10 +72,17 @@ pub fn run(screen: &Screen<'_>, source: &Source<'_>) -> Result<()> {
             watcher.is_finished() && !screen.is_replay
         };
         let is_over = || watcher.is_finished();
-        let shown = if is_dead_at_once() { Ok(()) } else { show(screen, &mut state, &taken, &wishes, &is_over) };
+        let shown = if is_dead_at_once() {
+            Ok(())
+        } else {
+            Held::take(&given_back).and_then(|held| show(held, screen, &mut state, &lines, &wishes, &is_over))
+        };
+        given_back.store(true, Ordering::Relaxed);
+        guard.thread().unpark();
+        (screen.given_back)();
         stop.store(true, Ordering::Relaxed);
-        drop(taken);
-        let watched = watcher.join().unwrap_or_else(|_| Err(failure("the watching thread failed")));
+        drop(lines);
+        let watched = watcher.join().unwrap_or_else(|_| Err(broken()));
         shown.map_err(failure).and(watched)
     })
 }
@@ -91,88 +91,46 @@ fn failure(reason: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Failed, "cannot use", "the terminal", reason).with_hint("--plain writes lines")
 }
 
+fn broken() -> Error {
+    Error::new(ErrorKind::Failed, "cannot go on with", "the watch", "its thread failed")
+}
+
+/// Who draws on a terminal that takes nothing, a connection that hangs, hears no wish to stop: then this ends us.
+fn end_if_stuck(interrupted: &(dyn Fn() -> bool + Sync), given_back: &AtomicBool) {
+    let mut asked = None;
+    while !given_back.load(Ordering::Relaxed) {
+        std::thread::park_timeout(TICK);
+        asked = asked.or_else(|| interrupted().then(Instant::now));
+        if asked.is_some_and(|asked: Instant| asked.elapsed() >= PATIENCE) {
+            let _ = disable_raw_mode();
+            let _ = emulate_default_handler(SIGTERM);
+        }
+    }
+}
+
 fn show(
+    mut held: Held,
     screen: &Screen<'_>,
     state: &mut State,
     lines: &Receiver<Line>,
-    wishes: &std::sync::mpsc::Sender<Wish>,
+    wishes: &Sender<Wish>,
     is_over: &dyn Fn() -> bool,
 ) -> io::Result<()> {
-    let terminal_taken = Taken::take()?;
-    let mut terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
     loop {
         // Asked first: what is over has said all it has to say.
         state.is_over = is_over();
         lines.try_iter().take(WAITING).for_each(|line| state.take(&line));
         // A watch that came to nothing, or broke, is told as an error.
-        let is_broken = terminal_taken.failed.load(Ordering::Relaxed);
-        if is_broken || state.is_over && state.board().rows().is_empty() {
+        let came_to_nothing = state.is_over && state.board().rows().is_empty();
+        if came_to_nothing || !held.draw(|frame| view::draw(frame, state, screen))? || (screen.interrupted)() {
             return Ok(());
         }
-        draw(&mut terminal, state, screen)?;
-        if (screen.interrupted)() {
-            return Ok(());
-        }
-        if !event::poll(TICK)? {
-            continue;
-        }
-        match event::read()? {
-            Event::Key(key) if key.kind != KeyEventKind::Release => match state.key(key) {
-                Next::Stay => {}
-                Next::Quit => return Ok(()),
-                Next::Wish(wish) => state.wished(wishes.send(wish).is_ok()),
-            },
-            _ => {}
+        let Some(key) = held.key(TICK)? else { continue };
+        match state.key(key) {
+            Next::Stay => {}
+            Next::Quit => return Ok(()),
+            Next::Suspend => held.suspend()?,
+            Next::Wish(wish) => state.wished(wishes.send(wish).is_ok()),
         }
     }
-}
-
-fn draw(terminal: &mut Terminal<CrosstermBackend<Stdout>>, state: &mut State, screen: &Screen<'_>) -> io::Result<()> {
-    terminal.draw(|frame| view::draw(frame, state, screen)).map(drop)
-}
-
-/// The terminal while it is ours. Dropped, or at a panic before anything is said, it is given back.
-struct Taken {
-    /// A thread panicked.
-    failed: Arc<AtomicBool>,
-    given_back: Arc<AtomicBool>,
-}
-
-impl Taken {
-    fn take() -> io::Result<Taken> {
-        enable_raw_mode()?;
-        let taken = Taken { failed: Arc::default(), given_back: Arc::default() };
-        execute!(io::stdout(), EnterAlternateScreen, cursor::Hide)?;
-        let (failed, given_back) = (Arc::clone(&taken.failed), Arc::clone(&taken.given_back));
-        let drawing = std::thread::current().id();
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            failed.store(true, Ordering::Relaxed);
-            if std::thread::current().id() == drawing {
-                give_back();
-            } else {
-                // The screen is about to be drawn: what were said now would be painted over, or paint over it.
-                let begun = Instant::now();
-                while !given_back.load(Ordering::Relaxed) && begun.elapsed() < PATIENCE {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-            }
-            before(info);
-        }));
-        Ok(taken)
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        give_back();
-        self.given_back.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Twice is once.
-fn give_back() {
-    // A terminal that is gone needs nothing.
-    let _ = execute!(io::stdout(), LeaveAlternateScreen, cursor::Show);
-    let _ = disable_raw_mode();
 }

@@ -38,6 +38,8 @@ impl Order {
 pub(super) enum Next {
     Stay,
     Quit,
+    /// Stop as a job of the shell.
+    Suspend,
     Wish(Wish),
 }
 
@@ -115,8 +117,10 @@ impl State {
     }
 
     pub(super) fn key(&mut self, key: KeyEvent) -> Next {
-        if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
-            return Next::Quit;
+        match key.code {
+            KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => return Next::Quit,
+            KeyCode::Char('z') if key.modifiers.contains(KeyModifiers::CONTROL) => return Next::Suspend,
+            _ => {}
         }
         if self.helps {
             self.helps = false;

@@ -10,7 +10,14 @@ use crate::report::watch::{Event, EventKind, Line, Sample, Verdict};
 use crate::units::{ByteCount, Rate};
 
 fn screen() -> Screen<'static> {
-    Screen { zone: jiff::tz::TimeZone::UTC, unicode: true, color: false, is_replay: false, interrupted: &|| false }
+    Screen {
+        zone: jiff::tz::TimeZone::UTC,
+        unicode: true,
+        color: false,
+        is_replay: false,
+        interrupted: &|| false,
+        given_back: &|| (),
+    }
 }
 
 fn filled() -> State {
@@ -82,7 +89,8 @@ fn keys_sort_choose_pause_ask_and_quit() {
     assert!(drawn(&mut state, 100, 30).contains("pause the screen"));
     assert!(matches!(press(&mut state, KeyCode::Esc), Next::Stay), "closes the help");
     assert!(matches!(press(&mut state, KeyCode::Char('q')), Next::Quit));
-    assert!(matches!(state.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Next::Quit));
+    let control = |letter| KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);
+    assert!(matches!(state.key(control('c')), Next::Quit) && matches!(state.key(control('z')), Next::Suspend));
 }
 
 #[test]

@@ -160,6 +160,19 @@ fn thousands_of_children_are_followed() {
 }
 
 #[test]
+fn of_many_mappings_it_keeps_off_and_says_so() {
+    let patient = Patient::spawn("many_mappings", &["25000"]);
+    let run = leakscope(["watch", "--json", "--for", "6s", &patient.target()]).run().ok();
+    let said = lines(&run.stdout);
+    let notices = texts(&said, "notice");
+    assert!(
+        notices.iter().any(|text| text.contains("mappings: its regions are looked at only now and then")),
+        "{said:#?}"
+    );
+    assert!(said.iter().any(|line| line["mappings"].as_u64().is_some_and(|count| count > 20_000)));
+}
+
+#[test]
 fn one_of_several_pids_that_is_not_there_is_said() {
     let patient = Patient::spawn("steady", &["100"]);
     let run = leakscope(["watch", "--for", "1s", &patient.target(), "2147483647"]).run();

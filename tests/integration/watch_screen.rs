@@ -1,8 +1,13 @@
 //! The live screen of `watch` in a real terminal (tmux): what it shows, what keys do, and that it leaves the terminal as it was.
 
-use std::process::Command;
+use std::fs::OpenOptions;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
+use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -45,12 +50,12 @@ impl Terminal {
         assert!(shown, "no “{text}” on:\n{page}");
     }
 
-    /// Has the shell's child ended by `signal`.
-    fn end_child(&self, signal: Signal) {
+    /// Sends `signals` to the shell's child.
+    fn signal(&self, signals: &[Signal]) {
         let shell = self.tmux(&["display-message", "-p", "#{pane_pid}"]).trim().to_owned();
         let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
         let pid = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("a child of the shell");
-        kill(Pid::from_raw(pid), signal).unwrap();
+        signals.iter().for_each(|signal| kill(Pid::from_raw(pid), *signal).unwrap());
     }
 
     /// Whether the shell is back, with echo and line editing, and nothing of the screen is left.
@@ -114,11 +119,81 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     terminal.shows("VERDICT");
     terminal.keys(&["C-c"]);
     terminal.is_as_it_was();
-    for signal in [Signal::SIGTERM, Signal::SIGQUIT] {
+    use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    for signals in [&[SIGTERM][..], &[SIGQUIT], &[SIGHUP], &[SIGHUP, SIGTERM, SIGINT]] {
         terminal.keys(&["clear", "Enter"]);
         terminal.keys(&[&command, "Enter"]);
         terminal.shows("VERDICT");
-        terminal.end_child(signal);
+        terminal.signal(signals);
         terminal.is_as_it_was();
     }
+}
+
+#[test]
+fn a_stop_gives_the_terminal_back_until_the_shell_goes_on() {
+    if program("tmux").is_none() {
+        return skip("tmux is not installed");
+    }
+    let patient = Patient::spawn("steady", &["100"]);
+    let terminal = Terminal::open("stop");
+    let command = format!("{} watch {}", binary().display(), patient.pid());
+    terminal.keys(&[&command, "Enter"]);
+    terminal.shows("VERDICT");
+    terminal.keys(&["C-z"]);
+    terminal.is_as_it_was();
+    terminal.keys(&["clear; fg", "Enter"]);
+    terminal.shows("VERDICT");
+    terminal.signal(&[Signal::SIGTSTP]);
+    terminal.is_as_it_was();
+    terminal.keys(&["clear; fg", "Enter"]);
+    terminal.shows("VERDICT");
+    terminal.keys(&["q"]);
+    terminal.is_as_it_was();
+}
+
+/// leakscope on a terminal of which nobody reads, and our end of that.
+fn unread(pid: i32) -> (Child, PtyMaster) {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY;
+    let ours = posix_openpt(flags | OFlag::O_CLOEXEC).unwrap();
+    grantpt(&ours).and_then(|()| unlockpt(&ours)).unwrap();
+    let mut options = OpenOptions::new();
+    let theirs = options.read(true).write(true).custom_flags(flags.bits()).open(ptsname_r(&ours).unwrap()).unwrap();
+    let end = || Stdio::from(theirs.try_clone().unwrap());
+    Command::new("stty").args(["rows", "60", "columns", "250"]).stdin(end()).status().unwrap();
+    let mut command = Command::new("setsid");
+    command.args(["-c".as_ref(), binary().as_os_str()]).args(["watch", "--interval", "10ms", &pid.to_string()]);
+    let child = command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+    (child, ours)
+}
+
+fn ends_within(child: &mut Child, longest: Duration) -> bool {
+    let ended = wait_until(longest, || child.try_wait().unwrap().is_some());
+    let _ = child.kill();
+    let _ = child.wait();
+    ended
+}
+
+#[test]
+fn a_terminal_that_is_gone_or_takes_nothing_ends_the_screen() {
+    let patient = Patient::spawn("json_leak", &["1000", "2000000"]);
+    patient.tell("go");
+    let (mut child, ours) = unread(patient.pid());
+    std::thread::sleep(Duration::from_millis(1500));
+    drop(ours);
+    assert!(ends_within(&mut child, Duration::from_secs(5)), "it hung up");
+    let (mut child, ours) = unread(patient.pid());
+    let pid = Pid::from_raw(child.id() as i32);
+    // A window that changes is drawn anew each time, until no more fits into the terminal's buffer.
+    let mut rows = 60;
+    let is_stuck = || {
+        rows ^= 1;
+        let window = Stdio::from(ours.as_fd().try_clone_to_owned().unwrap());
+        Command::new("stty").args(["rows", &rows.to_string()]).stdin(window).status().unwrap();
+        std::fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|place| place == "wait_woken")
+    };
+    assert!(wait_until(Duration::from_secs(60), is_stuck), "the buffer of a terminal never filled");
+    kill(pid, Signal::SIGTERM).unwrap();
+    assert!(ends_within(&mut child, Duration::from_secs(10)), "it takes nothing");
+    drop(ours);
+    patient.tell("stop");
 }

@@ -99,10 +99,11 @@ mod tests {
         let target = "nginx: worker/../$(x)\0\n1".into();
         Order {
             sample: Sample { pid: 7, target, regions: vec![region], ..Sample::default() },
-            started: jiff::Timestamp::UNIX_EPOCH,
+            started: 0,
             verdict: None,
             reason: "70 % of the limit".into(),
             left: Some(Duration::from_secs(3)),
+            is_new: false,
             by_hand: None,
         }
     }

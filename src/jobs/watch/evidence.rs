@@ -56,14 +56,16 @@ const COMMANDS: usize = 8;
 pub struct Order {
     /// How the process stood.
     pub sample: Sample,
-    /// When the process was started: another one of its number is not meant.
-    pub started: jiff::Timestamp,
+    /// When the process was started, in clock ticks since the boot: another one of its number is not meant.
+    pub started: u64,
     /// What was thought of it.
     pub verdict: Option<Verdict>,
     /// Why, in words.
     pub reason: String,
     /// Until the limit, as far as known.
     pub left: Option<Duration>,
+    /// Whether it was met too lately to know how fast it grows: it may be at its end.
+    pub is_new: bool,
     /// Ask for a report, for bytes, whatever the actions say: a person did.
     pub by_hand: Option<ByHand>,
 }
@@ -193,7 +195,7 @@ fn secure(made: &mut Dumped, actions: &Actions, kept: &Mutex<Kept>, context: &Co
         return true;
     }
     let target = match Target::open(order.sample.pid) {
-        Ok(target) if target.identity().start_time == order.started => target,
+        Ok(target) if target.identity().start_ticks == order.started => target,
         Ok(_) => {
             failures.push(format!("pid {} is another process by now", order.sample.pid));
             return true;
@@ -206,7 +208,7 @@ fn secure(made: &mut Dumped, actions: &Actions, kept: &Mutex<Kept>, context: &Co
     // Bytes first: those that are in a file can be looked into when the process is gone.
     let dump = dumps.then(|| dump_suspect(&target, base, actions, kept, context));
     let is_dumped = dump.and_then(|dump| keep(dump, paths, failures)).is_some();
-    let hurries = order.left.is_some_and(|left| left < HURRY);
+    let hurries = order.left.map_or(order.is_new, |left| left < HURRY);
     match (hurries, is_dumped) {
         (true, true) => return false,
         (true, false) => {

@@ -17,14 +17,7 @@ fn actions(folder: &Path, keep: usize, max_disk: u64) -> Actions {
 fn order() -> Order {
     let sample = Sample { pid: 7, target: "nginx: worker/../$(x)\0\n1".into(), ..Sample::default() };
     let left = Some(Duration::from_secs(3));
-    Order {
-        sample,
-        started: jiff::Timestamp::UNIX_EPOCH,
-        verdict: None,
-        reason: "70 % of the limit".into(),
-        left,
-        by_hand: None,
-    }
+    Order { sample, started: 0, verdict: None, reason: "70 % of the limit".into(), left, is_new: false, by_hand: None }
 }
 
 #[test]

@@ -21,9 +21,9 @@ const SOON: f64 = 120.0;
 const NEWS: f64 = 0.25;
 /// Or its end by this part of what is left: a screen and a scraper count down from what was last said.
 const NEWS_OF_END: f64 = 0.04;
-/// Nor does the end count as moved by less than this part of so many seconds.
-const NEWS_OF_TIME: f64 = 10.0;
-/// Nor is one withdrawn before its opposite was thought for so long: seconds.
+/// One that does not accuse is said again where it has held so many times as long.
+const NEWS_OF_CALM: f64 = 2.0;
+/// A verdict is not withdrawn before its opposite was thought for so long: seconds.
 const STANDS_FOR: f64 = 5.0;
 
 /// Judges all targets of a watch.
@@ -217,20 +217,11 @@ impl Judged {
 }
 
 fn is_news(said: &Verdict, verdict: &Verdict) -> bool {
-    let moved = |before: f64, now: f64| (now - before).abs() > NEWS * before.abs().max(1.0);
-    if said.shape != verdict.shape && !verdict.accuses() {
-        return verdict.kind == VerdictKind::Stable.to_string();
+    if verdict.accuses() {
+        return verdict.differs(said, NEWS, NEWS_OF_END);
     }
-    if !verdict.accuses() {
-        return false;
-    }
-    let rate = |verdict: &Verdict| verdict.bytes_per_second.map_or(0.0, |rate| rate.0);
-    let passed = verdict.at_seconds - said.at_seconds;
-    let ends = match (said.seconds_to_limit, verdict.seconds_to_limit) {
-        (Some(before), Some(now)) => (now - (before - passed)).abs() > NEWS_OF_END * now.max(NEWS_OF_TIME),
-        (before, now) => before.is_some() != now.is_some(),
-    };
-    moved(rate(said), rate(verdict)) || ends
+    let is_longer = verdict.horizon_seconds >= NEWS_OF_CALM * said.horizon_seconds.max(1.0);
+    is_longer || said.shape != verdict.shape && verdict.kind == VerdictKind::Stable.to_string()
 }
 
 /// What a sentence calls a limit.

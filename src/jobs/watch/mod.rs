@@ -6,6 +6,7 @@ mod evidence;
 mod judge;
 mod kernel;
 mod listen;
+mod outlet;
 mod process;
 pub mod record;
 mod replay;
@@ -14,6 +15,7 @@ mod trigger;
 mod watcher;
 
 pub use evidence::{Actions, ByHand};
+pub use outlet::{WAITING, outlet};
 pub use replay::replay;
 pub use trigger::Level;
 pub use watcher::run;

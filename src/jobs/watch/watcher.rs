@@ -32,6 +32,8 @@ const ROUNDS_TO_LIMIT: f64 = 20.0;
 const SHORTEST_ROUND: Duration = Duration::from_millis(100);
 /// A process that holds still is written at least so often, in seconds.
 const WRITTEN_EVERY: f64 = 60.0;
+/// A process is new for so long: a few samples tell its pace.
+const NEW: Duration = Duration::from_secs(4);
 /// Orders that wait while one is carried out.
 const ORDERS: usize = 4;
 
@@ -147,8 +149,11 @@ struct Ended {
     process: Process,
     ending: crate::target::Ending,
     noticed: Instant,
-    /// What is said after it.
-    then: Vec<Event>,
+    /// The same moment as lines have it.
+    at_seconds: f64,
+    time: String,
+    /// What is said of its role after it, and whether it is recorded.
+    then: Vec<(Line, bool)>,
 }
 
 struct Watcher<'w, 'e, 'o> {
@@ -284,6 +289,19 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
         }
     }
 
+    /// Hands `line` about `role` on; after the end of who had that role before, where that is not told yet.
+    fn line(&mut self, role: &str, line: Line, recorded: bool) {
+        match self.ended.iter_mut().rev().find(|ended| ended.process.role == role) {
+            Some(ended) => ended.then.push((line, recorded)),
+            None => self.out.line(&line, recorded),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let event = self.out.stamped(event);
+        self.line(&event.target.clone(), Line::Event(event), true);
+    }
+
     /// No orders are given any more.
     fn close(&mut self) {
         self.settle_ends(true);
@@ -301,13 +319,14 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
         let Some(process) = self.processes.get(&sample.pid) else { return };
         if self.ordered >= ORDERS {
             let text = format!("{reason}: no evidence is secured, {ORDERS} orders wait already");
-            self.out.event(Event::new(EventKind::Failed, &sample.target, sample.pid, text));
+            self.event(Event::new(EventKind::Failed, &sample.target, sample.pid, text));
             return;
         }
         let order = Order {
-            started: process.target.identity().start_time,
+            started: process.target.identity().start_ticks,
             verdict: self.judge.said(&sample.target).cloned(),
             left: self.judge.alarm(&sample.target),
+            is_new: by_hand.is_none() && process.taken_in.elapsed() < NEW,
             sample,
             reason,
             by_hand,
@@ -324,11 +343,11 @@ impl<'w, 'e, 'o> Watcher<'w, 'e, 'o> {
             let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
             let text = format!("{}: {} in {:.1} s", order.reason, paths.join(", "), took.as_secs_f64());
             let event = Event::new(EventKind::Dumped, target, pid, text);
-            self.out.event(Event { paths, ..event });
+            self.event(Event { paths, ..event });
         }
         for failure in failures {
             let text = format!("{}: {failure}", order.reason);
-            self.out.event(Event::new(EventKind::Failed, target, pid, text));
+            self.event(Event::new(EventKind::Failed, target, pid, text));
         }
     }
 }

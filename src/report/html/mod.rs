@@ -1,54 +1,51 @@
 //! A watch as one HTML page: no script, no reference to anything outside, every text escaped. Pure: a board in, a page out.
 
 mod chart;
+mod clock;
+
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::escape::html;
-use super::text::number::duration;
+use super::text::number::{duration, percent};
 use super::watch::{Board, Event, EventKind, Row, text};
+use chart::chart;
+use clock::Clock;
 
 /// Events listed; the latest.
 const EVENTS: usize = 500;
 /// Targets shown with a chart each; the rest is counted.
 const ROWS: usize = 200;
 
-const STYLE: &str = "body{font:14px/1.5 system-ui,sans-serif;margin:2em auto;max-width:72em;padding:0 1em;color:#1a1a1a;background:#fff}
-h1{font-size:1.5em}h2{font-size:1.15em;margin:1.8em 0 .2em}table{border-collapse:collapse;width:100%}
-th{text-align:left;font-weight:600;border-bottom:2px solid #ccc}td,th{padding:.25em .7em .25em 0;vertical-align:top}
-td{border-bottom:1px solid #eee}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.growing{color:#b00020;font-weight:600}.stable{color:#1b7a2f}.inconclusive{color:#8a6100}.dim{color:#777}
-.oom-killed{color:#b00020;font-weight:600}svg{display:block;width:100%;height:auto;margin:.5em 0}
-svg text{font:11px system-ui,sans-serif;fill:#777}.grid{stroke:#e5e5e5}.line{fill:none;stroke:#2563eb;stroke-width:1.8}
-.area{fill:#2563eb;opacity:.08}.kill{stroke:#b00020;stroke-dasharray:3 3}.mark{stroke:#999;stroke-dasharray:2 4}
-@media(prefers-color-scheme:dark){body{background:#161616;color:#e4e4e4}td{border-color:#2a2a2a}th{border-color:#444}
-.grid{stroke:#2c2c2c}.line{stroke:#7aa7ff}.area{fill:#7aa7ff}.growing,.oom-killed{color:#ff6b7d}.stable{color:#6ad08a}.inconclusive{color:#e3b04b}}";
+const STYLE: &str = include_str!("style.css");
+
+/// What the charts mean by their lines.
+const LEGEND: &str = "<p class=\"dim\">Resident memory. <span class=\"growing\">┆</span> killed by the kernel for want of memory, \
+┆ ended otherwise or became another program, <span class=\"kept\">╻</span> evidence secured.</p>\n";
 
 /// `board` as a page; times as they are in `zone`.
 pub fn page(board: &Board, zone: &TimeZone) -> String {
     let title = html(&format!("leakscope watch {}", board.header.selectors.join(" ")));
     let policy = "default-src 'none'; style-src 'unsafe-inline'";
     let mut out = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
     );
-    let begun = html(&format!("{} {}", day(&board.header.time, zone), text::clock(&board.header.time, zone)));
-    out.push_str(&format!("<p class=\"dim\">last begun {begun}, {} in all</p>\n", duration(board.at_seconds)));
+    let clock = Clock::of(board, zone);
+    let (begun, ended) = (clock.day_at(Duration::ZERO), clock.day_at(Duration::from_secs_f64(board.at_seconds)));
+    out.push_str(&format!("<p class=\"dim\">{begun} to {ended}, {}</p>\n", duration(board.at_seconds)));
     let rows = board.rows();
     summary(&mut out, rows);
+    out.push_str(LEGEND);
     for row in rows.iter().take(ROWS) {
-        section(&mut out, row, board);
+        section(&mut out, row, board, &clock);
     }
     if rows.len() > ROWS {
         out.push_str(&format!("<p class=\"dim\">and {} more targets</p>\n", rows.len() - ROWS));
     }
-    events(&mut out, board, zone);
+    events(&mut out, board, &clock);
     out.push_str("</body>\n</html>\n");
     out
-}
-
-fn day(time: &str, zone: &TimeZone) -> String {
-    let time = time.parse::<jiff::Timestamp>().ok();
-    time.map(|time| time.to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
 fn kind(row: &Row) -> &'static str {
@@ -59,67 +56,86 @@ fn kind(row: &Row) -> &'static str {
     }
 }
 
-fn summary(out: &mut String, rows: &[Row]) {
-    out.push_str("<table>\n<tr><th>target</th><th>pid</th><th>resident</th><th>growth</th><th>OOM kills</th><th>respawns</th><th>verdict</th></tr>\n");
-    for row in rows.iter().take(ROWS) {
-        let ended = if row.is_alive { "" } else { ", ended" };
-        out.push_str(&format!(
-            "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"{kind}\">{kind}{ended}</td></tr>\n",
-            html(&row.target),
-            row.sample.pid,
-            row.sample.rss_bytes,
-            text::pace(row.growth()),
-            row.oom_kills,
-            row.respawns,
-            kind = kind(row),
-        ));
-    }
-    out.push_str("</table>\n");
+/// A table that scrolls by itself where the page is narrow. `#` marks a column of numbers, `~` one of sentences.
+fn table(out: &mut String, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let class = |column: &str| match column.chars().next() {
+        Some('#') => " class=\"n\"",
+        Some('~') => " class=\"s\"",
+        _ => "",
+    };
+    out.push_str("<div class=\"wide\"><table>\n");
+    let mut row = |cell: &str, cells: &mut dyn Iterator<Item = String>| {
+        let cells = columns.iter().zip(cells).map(|(column, text)| format!("<{cell}{}>{text}</{cell}>", class(column)));
+        out.push_str(&format!("<tr>{}</tr>\n", cells.collect::<String>()));
+    };
+    row("th", &mut columns.iter().map(|column| column.trim_start_matches(['#', '~']).to_owned()));
+    rows.for_each(|cells| row("td", &mut cells.into_iter()));
+    out.push_str("</table></div>\n");
 }
 
-fn section(out: &mut String, row: &Row, board: &Board) {
+fn summary(out: &mut String, rows: &[Row]) {
+    let columns =
+        ["target", "#pid", "#resident", "#growth", "#of limit", "#left", "#OOM kills", "#respawns", "verdict"];
+    let cells = |row: &Row| {
+        let ended = if row.is_alive { "" } else { ", ended" };
+        vec![
+            html(&row.target),
+            row.sample.pid.to_string(),
+            row.sample.rss_bytes.to_string(),
+            if row.is_alive { text::pace(row.growth()) } else { "-".into() },
+            row.share_of_limit().filter(|_| row.is_alive).map_or_else(|| "-".into(), percent),
+            text::left(row.seconds_to_limit()),
+            row.oom_kills.to_string(),
+            row.respawns.to_string(),
+            format!("<span class=\"{kind}\">{kind}</span>{ended}", kind = kind(row)),
+        ]
+    };
+    table(out, &columns, rows.iter().take(ROWS).map(cells));
+}
+
+fn section(out: &mut String, row: &Row, board: &Board, clock: &Clock<'_>) {
     out.push_str(&format!("<h2>{}</h2>\n", html(&row.target)));
     if let Some(verdict) = &row.verdict {
         let summary = html(&verdict.summary);
         out.push_str(&format!("<p><span class=\"{kind}\">{kind}</span> {summary}</p>\n", kind = kind(row)));
     }
-    out.push_str(&chart::svg(&row.curve.curve(), &board.marks(&row.target)));
+    out.push_str(&chart(&row.curve.curve(), &board.marks(&row.target), clock));
     if row.regions.is_empty() {
         return;
     }
-    out.push_str("<table>\n<tr><th>region that grows</th><th>kind</th><th>held</th><th>growth</th></tr>\n");
-    for region in &row.regions {
-        let pace = text::pace(Some(region.growth_bytes_per_second.0));
-        out.push_str(&format!(
-            "<tr><td>{} {}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{pace}</td></tr>\n",
-            region.start,
-            html(&region.name),
+    let cells = row.regions.iter().map(|region| {
+        vec![
+            format!("<code>{}</code> {}", region.start, html(&region.name)),
             html(&region.kind),
-            region.held_bytes
-        ));
-    }
-    out.push_str("</table>\n");
+            region.held_bytes.to_string(),
+            text::pace(Some(region.growth_bytes_per_second.0)),
+        ]
+    });
+    table(out, &["region that grows", "kind", "#held", "#growth"], cells);
 }
 
-fn events(out: &mut String, board: &Board, zone: &TimeZone) {
-    out.push_str("<h2>events</h2>\n<table>\n<tr><th>time</th><th>event</th><th>target</th><th>what</th></tr>\n");
+fn events(out: &mut String, board: &Board, clock: &Clock<'_>) {
+    out.push_str("<h2>Events</h2>\n");
     let skipped = board.events.len().saturating_sub(EVENTS);
-    for event in board.events.iter().skip(skipped) {
-        out.push_str(&row_of(event, zone));
+    if skipped > 0 {
+        out.push_str(&format!("<p class=\"dim\">the last {EVENTS}</p>\n"));
     }
-    out.push_str("</table>\n");
-}
-
-fn row_of(event: &Event, zone: &TimeZone) -> String {
-    let class = if event.event == EventKind::OomKilled { "oom-killed" } else { "" };
-    let whom = if event.pid == 0 { String::new() } else { format!("{} (pid {})", event.target, event.pid) };
-    format!(
-        "<tr><td class=\"n\">{}</td><td class=\"{class}\">{}</td><td>{}</td><td>{}</td></tr>\n",
-        html(&text::clock(&event.time, zone)),
-        event.event.word(),
-        html(&whom),
-        html(&event.text)
-    )
+    let cells = |event: &Event| {
+        let word = event.event.word();
+        let class = if event.event == EventKind::OomKilled { "growing" } else { "" };
+        let pid = if event.pid == 0 { String::new() } else { event.pid.to_string() };
+        vec![
+            format!(
+                "<span class=\"at\">{}</span>",
+                clock.at(Duration::from_secs_f64(event.at_seconds.clamp(0.0, 1e10)))
+            ),
+            format!("<span class=\"{class}\">{word}</span>"),
+            html(&event.target),
+            pid,
+            html(&event.text),
+        ]
+    };
+    table(out, &["time", "event", "target", "#pid", "~what"], board.events.iter().skip(skipped).map(cells));
 }
 
 #[cfg(test)]

@@ -48,8 +48,10 @@ pub struct Mark {
 /// All that was said so far.
 #[derive(Clone, Debug, Default)]
 pub struct Board {
-    /// How the watch began.
+    /// How the latest watch began.
     pub header: Header,
+    /// When the first one did: RFC 3339, UTC.
+    pub began: String,
     /// By role, in order of appearance.
     rows: Vec<Row>,
     index: BTreeMap<String, usize>,
@@ -65,12 +67,7 @@ impl Board {
     /// Takes note of `line`.
     pub fn take(&mut self, line: &Line) {
         if let Line::Watch(header) = line {
-            if !self.header.command.is_empty() {
-                self.offset = self.at_seconds;
-                self.rows.iter_mut().for_each(|row| row.is_alive = false);
-            }
-            self.header = header.clone();
-            return;
+            return self.begin(header);
         }
         let at = self.offset + line.at_seconds().clamp(0.0, 1e10);
         self.at_seconds = self.at_seconds.max(at);
@@ -84,6 +81,17 @@ impl Board {
                 }
             }
         }
+    }
+
+    /// Another watch follows in an appended record, as much later as its clock says.
+    fn begin(&mut self, header: &Header) {
+        if self.header.command.is_empty() {
+            self.began.clone_from(&header.time);
+        } else {
+            self.offset = since(&self.began, &header.time).unwrap_or(0.0).max(self.at_seconds);
+            self.rows.iter_mut().for_each(|row| row.is_alive = false);
+        }
+        self.header = header.clone();
     }
 
     /// The rows, in order of appearance.
@@ -174,6 +182,12 @@ impl Board {
     }
 }
 
+/// Seconds from one time to another, where both are times.
+fn since(began: &str, now: &str) -> Option<f64> {
+    let (began, now): (jiff::Timestamp, jiff::Timestamp) = (began.parse().ok()?, now.parse().ok()?);
+    Some(now.duration_since(began).as_secs_f64()).filter(|seconds| *seconds < 1e10)
+}
+
 impl Row {
     /// Bytes a second, where it grows.
     pub fn growth(&self) -> Option<f64> {
@@ -214,6 +228,22 @@ mod tests {
         board.take(&Line::Event(Event::new(EventKind::Exited, "w 5", 5, String::new())));
         board.take(&sample("new".into(), 1));
         assert!(board.row("w 5").is_none() && board.row("new").is_some() && board.row("w 6").is_some());
+    }
+
+    #[test]
+    fn an_appended_watch_comes_as_much_later_as_its_clock_says() {
+        let mut board = Board::default();
+        let mut begin = |time: &str| {
+            let header = Header { command: "watch".into(), time: time.into(), ..Header::default() };
+            board.take(&Line::Watch(header));
+            board.take(&Line::Sample(Sample { at_seconds: 60.0, target: "w".into(), ..Sample::default() }));
+            board.at_seconds
+        };
+        assert_eq!(begin("2026-11-21T10:00:00Z"), 60.0);
+        assert_eq!(begin("2026-11-21T11:00:00Z"), 3660.0);
+        assert_eq!(begin("2026-11-21T09:00:00Z"), 3720.0, "a clock that was set back");
+        assert_eq!(begin("yesterday"), 3780.0);
+        assert_eq!(board.began, "2026-11-21T10:00:00Z");
     }
 
     #[test]

@@ -229,6 +229,19 @@ impl Verdict {
     pub fn accuses(&self) -> bool {
         self.kind == "growing"
     }
+
+    /// Whether its pace, or the end it tells, differs from what was `said` by these parts: the end counts down meanwhile, and
+    /// one that is near does not count as moved for less than that part of ten seconds.
+    pub fn differs(&self, said: &Verdict, pace: f64, end: f64) -> bool {
+        const NEAR: f64 = 10.0;
+        let rate = |verdict: &Verdict| verdict.bytes_per_second.map_or(0.0, |rate| rate.0);
+        let passed = self.at_seconds - said.at_seconds;
+        let ends = match (said.seconds_to_limit, self.seconds_to_limit) {
+            (Some(before), Some(now)) => (now - (before - passed)).abs() > end * now.max(NEAR),
+            (before, now) => before.is_some() != now.is_some(),
+        };
+        (rate(self) - rate(said)).abs() > pace * rate(said).abs().max(1.0) || ends
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Ended, Watcher};
 use crate::jobs::watch::kernel::{may_be_a_kill, words};
 use crate::jobs::watch::process::Process;
-use crate::report::watch::{Event, EventKind};
+use crate::report::watch::{Event, EventKind, Line};
 use crate::target::Ending;
 
 /// How long the kernel's report on a kill is waited for: it is written line by line.
@@ -20,13 +20,19 @@ impl Watcher<'_, '_, '_> {
         if let Some(role) = self.roster.leave(&process.kind, &process.role) {
             self.judge.forget(&role);
         }
-        self.ended.push(Ended { process, ending, noticed: Instant::now(), then: Vec::new() });
+        let Event { at_seconds, time, .. } = self.out.stamped(Event::new(EventKind::Exited, "", pid, String::new()));
+        self.ended.push(Ended { process, ending, noticed: Instant::now(), at_seconds, time, then: Vec::new() });
     }
 
     /// Says of what died those who ended, as far as it is known; with `all` of everybody.
     pub(super) fn settle_ends(&mut self, all: bool) {
-        let mut waiting = Vec::new();
+        let mut waiting: Vec<Ended> = Vec::new();
         for mut ended in std::mem::take(&mut self.ended) {
+            // One role's ends are told in their order.
+            if waiting.iter().any(|before| before.process.role == ended.process.role) {
+                waiting.push(ended);
+                continue;
+            }
             // A process that is being torn down shows no status before its parent, or nobody, has waited for it.
             if ended.ending == Ending::Unknown {
                 ended.ending = ended.process.target.ending().unwrap_or(Ending::Unknown);
@@ -34,8 +40,9 @@ impl Watcher<'_, '_, '_> {
             let is_patient = !all && ended.noticed.elapsed() < PATIENCE && may_be_a_kill(ended.ending);
             match self.said_of(&ended, is_patient) {
                 Some(event) => {
-                    self.out.event(event);
-                    std::mem::take(&mut ended.then).into_iter().for_each(|event| self.out.event(event));
+                    let event = Event { at_seconds: ended.at_seconds, time: ended.time, ..event };
+                    self.out.line(&Line::Event(event), true);
+                    ended.then.iter().for_each(|(line, recorded)| self.out.line(line, *recorded));
                 }
                 None => waiting.push(ended),
             }
@@ -73,13 +80,5 @@ impl Watcher<'_, '_, '_> {
             return Some(event(EventKind::OomKilled, text));
         }
         Some(event(EventKind::Exited, format!("{} at {}", words(ended.ending), process.glance.rss)))
-    }
-
-    /// Says `event` now, or after the end of its predecessor where that is not told yet.
-    pub(super) fn after_the_end_of(&mut self, before: i32, event: Event) {
-        match self.ended.iter_mut().find(|ended| ended.process.target.pid() == before) {
-            Some(ended) => ended.then.push(event),
-            None => self.out.event(event),
-        }
     }
 }

@@ -44,7 +44,7 @@ impl Watcher<'_, '_, '_> {
                 let again = self.refused.insert(pid, self.round + if is_gone { 1 } else { AGAIN });
                 // What cannot be watched is said once; of the kernel's own threads nobody expects it.
                 if !is_gone && again.is_none() && self.ever_seen {
-                    self.out.event(Event::new(EventKind::Notice, "", pid, error.to_string()));
+                    self.event(Event::new(EventKind::Notice, "", pid, error.to_string()));
                 }
                 return;
             }
@@ -88,11 +88,11 @@ impl Watcher<'_, '_, '_> {
             Some(before) => {
                 let text = format!("takes over from pid {before}, {rss} resident");
                 let event = Event::new(EventKind::Respawned, &given.role, pid, text);
-                self.after_the_end_of(before, Event { replaces_pid: Some(before), rss_bytes: Some(rss), ..event });
+                self.event(Event { replaces_pid: Some(before), rss_bytes: Some(rss), ..event });
             }
             None => {
                 let event = Event::new(EventKind::Started, &given.role, pid, format!("followed, {rss} resident"));
-                self.out.event(Event { rss_bytes: Some(rss), ..event });
+                self.event(Event { rss_bytes: Some(rss), ..event });
             }
         }
     }
@@ -126,7 +126,7 @@ impl Watcher<'_, '_, '_> {
         }
         for (pid, before, role) in retired {
             let text = format!("told to finish its work and end; it was {before}");
-            self.out.event(Event::new(EventKind::Draining, &role, pid, text));
+            self.event(Event::new(EventKind::Draining, &role, pid, text));
         }
     }
 
@@ -148,6 +148,6 @@ impl Watcher<'_, '_, '_> {
         let Some(heir) = Process::new(target, kind, role.clone()) else { return };
         *process = heir;
         self.judge.forget(&role);
-        self.out.event(Event::new(EventKind::Executed, &role, pid, text));
+        self.event(Event::new(EventKind::Executed, &role, pid, text));
     }
 }

@@ -61,19 +61,18 @@ impl Watcher<'_, '_, '_> {
         let limits = self.limit(pid, at);
         let process = self.processes.get_mut(&pid)?;
         let looked = looks && process.look(Duration::from_secs_f64(at));
-        if let Some(count) = process.backs_off() {
+        let backs_off = process.backs_off().map(|count| {
             let text = format!("it has {count} mappings: its regions are looked at only now and then");
-            let event = Event::new(EventKind::Notice, &process.role, pid, text);
-            self.out.event(event);
-        }
-        let process = self.processes.get_mut(&pid)?;
+            Event::new(EventKind::Notice, &process.role, pid, text)
+        });
         let regions = if looked { process.growing_regions() } else { Vec::new() };
         let news = limits.is_some() || !regions.is_empty() || process.is_news(at, WRITTEN_EVERY);
         if news {
             process.written = Some((process.glance.rss, process.held(), at));
         }
         let sample = Sample { limits, regions, ..sample_of(process, at) };
-        self.out.line(&Line::Sample(sample.clone()), news);
+        backs_off.into_iter().for_each(|event| self.event(event));
+        self.line(&sample.target, Line::Sample(sample.clone()), news);
         Some(sample)
     }
 
@@ -108,7 +107,7 @@ impl Watcher<'_, '_, '_> {
             return;
         }
         if let Some(verdict) = self.judge.take(sample) {
-            self.out.line(&Line::Verdict(verdict), true);
+            self.line(&sample.target, Line::Verdict(verdict), true);
         }
         let alarm = self.judge.alarm(&sample.target);
         self.soonest = self.soonest.into_iter().chain(alarm).min();
@@ -127,7 +126,7 @@ impl Watcher<'_, '_, '_> {
         let reached = self.triggers.reached(&sample.target, sample.pid, sample.at_seconds, &standing);
         for level in &reached {
             let event = Event::new(EventKind::Threshold, &sample.target, sample.pid, format!("reached: {level}"));
-            self.out.event(Event { rss_bytes: Some(sample.rss_bytes), ..event });
+            self.event(Event { rss_bytes: Some(sample.rss_bytes), ..event });
         }
         let acts = self.request.actions.inspect || self.request.actions.exec.is_some();
         if let Some(level) = reached.last().filter(|_| acts) {
