@@ -53,7 +53,7 @@ pub fn crypt_library() -> PathBuf {
 
 /// The folder of a library in place of jemalloc, for programs that are to take malloc from the C library.
 pub fn no_jemalloc() -> PathBuf {
-    let source = package().join("test-programs/no_jemalloc.c");
+    let source = package().join("test-programs/redis/no_jemalloc.c");
     let library = compile("cc", &["-O2", "-fPIC", "-shared"], &[source], "libjemalloc.so.2");
     library.parent().expect("its folder").to_path_buf()
 }
