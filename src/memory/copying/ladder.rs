@@ -71,8 +71,8 @@ pub struct Prediction {
 const WATCH: Duration = Duration::from_millis(10);
 /// A stop shorter than this is gentler than having the target make a system call.
 const BARELY_FELT: Duration = Duration::from_millis(2);
-/// Copying during a stop, two threads: 9 GB/s.
-const STOP_PER_GIB: Duration = Duration::from_millis(115);
+/// Copying during a stop, two threads: 7 GB/s.
+const STOP_PER_GIB: Duration = Duration::from_millis(150);
 /// Looking through the page table of a GiB, and copying the last writes.
 const LOOK_PER_GIB: Duration = Duration::from_micros(700);
 const LAST_WRITES: Duration = Duration::from_millis(1);

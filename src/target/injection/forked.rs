@@ -69,8 +69,8 @@ impl ForkCost {
                 ));
             }
         }
-        // 8 bytes of table for a page of 4 KiB, 12 ms for a GiB of those.
-        let pause = Duration::from_micros(500 + page_tables.0 / 8 * 12_000 / (1 << 18));
+        // 8 bytes of table for a page of 4 KiB, 20 ms for a GiB of those.
+        let pause = Duration::from_micros(500 + page_tables.0 / 8 * 20_000 / (1 << 18));
         Ok(ForkCost { page_tables, headroom, pause })
     }
 }
