@@ -5,15 +5,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::Target;
-use super::residency::page_size;
+use super::residency::{ENTRY_FILE, ENTRY_PRESENT, ENTRY_SWAPPED, page_size};
 use crate::units::{ByteCount, Span};
 
-/// Bits of a pagemap entry (Documentation/admin-guide/mm/pagemap.rst): present, in swap, of a file or shared memory, and
-/// mapped by nobody else.
-const PRESENT: u64 = 1 << 63;
-const SWAPPED: u64 = 1 << 62;
-const SHARED: u64 = 1 << 61;
-const EXCLUSIVE: u64 = 1 << 56;
+/// The bit of a pagemap entry that says that nobody else maps the page.
+const ENTRY_EXCLUSIVE: u64 = 1 << 56;
 
 /// Pages that are asked for at once.
 const MOST: usize = 64;
@@ -45,7 +41,7 @@ impl OwnPages {
 }
 
 fn is_own(entry: u64) -> bool {
-    entry & (PRESENT | SWAPPED | SHARED | EXCLUSIVE) == PRESENT | EXCLUSIVE
+    entry & (ENTRY_PRESENT | ENTRY_SWAPPED | ENTRY_FILE | ENTRY_EXCLUSIVE) == ENTRY_PRESENT | ENTRY_EXCLUSIVE
 }
 
 #[cfg(test)]

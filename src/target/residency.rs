@@ -22,9 +22,9 @@ const ANONYMOUS_STEP: ByteCount = ByteCount(u64::MAX);
 const FILE_STEP: ByteCount = ByteCount::mib(32);
 
 /// Bits of a pagemap entry (Documentation/admin-guide/mm/pagemap.rst).
-const ENTRY_PRESENT: u64 = 1 << 63;
-const ENTRY_SWAPPED: u64 = 1 << 62;
-const ENTRY_FILE: u64 = 1 << 61;
+pub(super) const ENTRY_PRESENT: u64 = 1 << 63;
+pub(super) const ENTRY_SWAPPED: u64 = 1 << 62;
+pub(super) const ENTRY_FILE: u64 = 1 << 61;
 const ENTRY_GUARD: u64 = 1 << 58;
 /// Entries per read: 64 KiB of the table, 32 MiB of addresses at 4 KiB pages.
 const ENTRIES_PER_READ: usize = 8192;

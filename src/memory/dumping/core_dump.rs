@@ -96,10 +96,7 @@ pub fn dump_core(target: &Target, path: &Path, options: &DumpOptions, progress: 
 /// Whether what is to be copied may be held in memory.
 fn fits(target: &Target, options: &DumpOptions) -> Result<bool> {
     let map = AddressMap { mappings: target.mappings()?, ..AddressMap::default() };
-    let mut need = ByteCount::ZERO;
-    for span in wanted(&map.mappings) {
-        need += target.residency(span, &map)?.present_bytes();
-    }
+    let need = target.residency_of(&wanted(&map.mappings), &map)?.present_bytes();
     Ok(options.max_memory.is_none_or(|limit| need <= limit) && is_affordable(need)?)
 }
 
