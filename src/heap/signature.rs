@@ -180,9 +180,10 @@ fn text_of(head: &[u8]) -> Option<&[u8]> {
 /// A hash of the first word, where it is one of letters only; variable beginnings are all alike.
 fn first_word(text: &[u8]) -> u64 {
     const LONGEST: usize = 24;
-    let in_word = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
-    let word: Vec<u8> = text.iter().take(LONGEST).take_while(in_word).copied().collect();
-    if word.iter().any(u8::is_ascii_digit) || word.len() < 3 { 0 } else { hash(&word) }
+    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let text = &text[..text.len().min(LONGEST)];
+    let word = &text[..text.iter().position(|byte| !in_word(byte)).unwrap_or(text.len())];
+    if word.iter().any(u8::is_ascii_digit) || word.len() < 3 { 0 } else { hash(word) }
 }
 
 /// A hash of the first keys of a JSON object; `None` where it has none.
@@ -203,11 +204,16 @@ fn json_keys(text: &[u8]) -> Option<u64> {
 /// Where quotes stand in `text`, in order.
 fn quotes(text: &[u8]) -> impl Iterator<Item = usize> {
     const LANE: usize = 16;
+    let in_lane = |lane: [u8; LANE]| u8x16::new(lane).cmp_eq(u8x16::splat(b'"')).move_mask() as u32;
     let (lanes, rest) = text.as_chunks::<LANE>();
-    let mut last = [0; LANE];
-    last[..rest.len()].copy_from_slice(rest);
-    lanes.iter().copied().chain(iter::once(last)).enumerate().flat_map(|(index, lane)| {
-        let mut bits = u8x16::new(lane).cmp_eq(u8x16::splat(b'"')).move_mask() as u32;
+    let last = match text.last_chunk::<LANE>() {
+        // Looked at a second time, its first bytes drop out.
+        Some(lane) => in_lane(*lane) >> (LANE - rest.len()),
+        None => rest.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(*byte == b'"')),
+    };
+    let bits = lanes.iter().map(move |lane| in_lane(*lane)).chain(iter::once(last));
+    bits.enumerate().flat_map(|(index, bits)| {
+        let mut bits = bits;
         iter::from_fn(move || {
             let bit = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
             bits &= bits - 1;

@@ -80,7 +80,8 @@ fn calls_are_counted_beside_page_faults_where_tracefs_is_readable() {
         let freed = |stack: &&Value| stack["frames"].to_string().contains("\"frees_its_own\"");
         let sum = |key: &str| stacks.iter().filter(freed).map(|stack| stack[key].as_f64().unwrap()).sum::<f64>();
         let (mapped, unmapped) = (sum("mapped_bytes"), sum("unmapped_bytes"));
-        assert!(mapped > 17e6 && unmapped / mapped > 0.97, "{unmapped} of {mapped}");
+        // What is mapped is an estimate of samples, what is unmapped is counted.
+        assert!(mapped > 17e6 && (0.9..1.1).contains(&(unmapped / mapped)), "{unmapped} of {mapped}");
         let events = answer["events"].as_array().unwrap();
         // The compiler may have made a jump of the last call in frees_its_own().
         let whole = |event: &&Value| {
