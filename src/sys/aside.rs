@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recv, recvmsg, sendmsg};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, alarm, fork, getppid, setsid};
@@ -71,8 +72,13 @@ fn settle(mut kept: Vec<RawFd>) {
     let _ = setsid();
     // A target waits for what is done here.
     cpu::step_ahead();
-    // SAFETY: the default action of SIGALRM is to end the process, which lets go of everything.
-    unsafe { libc::signal(libc::SIGALRM, libc::SIG_DFL) };
+    // SAFETY: the default action of SIGALRM is to end the process, which lets go of everything, and that of SIGCHLD none.
+    unsafe {
+        libc::signal(libc::SIGALRM, libc::SIG_DFL);
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+    }
+    // It can be waited for then.
+    let _ = SigSet::from(Signal::SIGCHLD).thread_block();
     working();
     kept.sort_unstable();
     let mut from: RawFd = 0;

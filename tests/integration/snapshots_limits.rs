@@ -225,7 +225,8 @@ fn a_target_that_execs_meanwhile_ends_in_an_answer() {
                 assert_numbered(&bytes, true);
             }
             let health = Health::of(patient.pid()).expect("it lives on as another program");
-            assert!(health.state == "running" && health.tracers == [0].into(), "{method} {milliseconds}: {health:?}");
+            let is_free = health.tracers == [0].into() && health.children.is_empty();
+            assert!(health.state == "running" && is_free, "{method} {milliseconds}: {health:?}");
         }
     }
 }

@@ -42,8 +42,9 @@ const SHARED_MEMORY: u64 = (libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_PAR
 /// Makes the child. The thread of `seat` stands still afterwards and must be restored.
 ///
 /// # Errors
-/// ESRCH where the thread was killed; the calling process must end then, and a child ends with it.
-pub fn fork(seat: &mut Seat<'_>) -> io::Result<Forked> {
+/// ESRCH where the thread was killed; the calling process must end then, and a child ends with it. A process that has
+/// ended and that nobody will reap, where the target lives on by other threads, is `left`.
+pub fn fork(seat: &mut Seat<'_>, left: &mut Option<i32>) -> io::Result<Forked> {
     seat.measure()?;
     let (middle, child_end) = (seat.place(MIDDLE), seat.place(CHILD_END));
     let caller = |call, arguments, next| Becomes::Caller { call, arguments, next };
@@ -70,7 +71,10 @@ pub fn fork(seat: &mut Seat<'_>) -> io::Result<Forked> {
         seat.call_to(libc::SYS_wait4, &[pid as u64, 0, WAIT_ALL, 0], ITSELF, &mut |_| Ok(())).map(|_| child)
     });
     // Killed in between. The child, if there is one, ends with us.
-    child.inspect_err(|_| end(between))
+    child.inspect_err(|_| {
+        end(between);
+        *left = Some(between);
+    })
 }
 
 fn is_subreaper(seat: &mut Seat<'_>) -> io::Result<bool> {

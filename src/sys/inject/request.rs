@@ -4,6 +4,8 @@ use std::io;
 
 use nix::errno::Errno;
 use nix::sys::ptrace::{getregs, setregs};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::time::TimeSpec;
 use nix::unistd::Pid;
 
 pub use libc::user_regs_struct as Registers;
@@ -49,18 +51,29 @@ fn ptrace(request: libc::c_uint, tid: i32, addr: usize, data: usize) -> io::Resu
     if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Waits until `tid` reports something.
+/// Waits until `tid` reports something. A wait for it alone would not end where another thread of its process execs and so
+/// takes over its id: the kernel (seen in 6.18) then wakes who waits for the other id. So this looks for itself when a
+/// SIGCHLD tells of news, and now and then.
 pub fn wait(tid: i32) -> io::Result<Report> {
     let mut status = 0;
     loop {
         // SAFETY: `status` is ours and outlives the call.
-        match unsafe { libc::waitpid(tid, &mut status, libc::__WALL) } {
+        match unsafe { libc::waitpid(tid, &mut status, libc::__WALL | libc::WNOHANG) } {
+            0 => await_news(),
             -1 if Errno::last() == Errno::EINTR => {}
             -1 if Errno::last() == Errno::ECHILD => return Ok(Report::Ended),
             -1 => return Err(io::Error::last_os_error()),
             _ => return Ok(decode(status)),
         }
     }
+}
+
+/// Until a process or thread that we trace has changed, where SIGCHLD is blocked, or some time has passed.
+fn await_news() {
+    const LONGEST: TimeSpec = TimeSpec::new(0, 10_000_000);
+    let news = SigSet::from(Signal::SIGCHLD);
+    // SAFETY: both outlive the call, which writes nothing.
+    unsafe { libc::sigtimedwait(news.as_ref(), std::ptr::null_mut(), LONGEST.as_ref()) };
 }
 
 fn decode(status: i32) -> Report {

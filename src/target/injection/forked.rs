@@ -11,7 +11,11 @@ use super::huge_pages::HugePages;
 use super::site::Site;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::aside::{self, Aside, Talk};
+#[cfg(target_arch = "x86_64")]
+use crate::sys::inject::{self, Forked, Seat};
 use crate::target::pause::refusal::{Refusal, refuse};
+#[cfg(target_arch = "x86_64")]
+use crate::target::stat::{Stat, Status};
 use crate::target::{LimitEffect, Target};
 use crate::units::{Addr, ByteCount, Span};
 
@@ -108,16 +112,18 @@ impl ChildSnapshot {
         let keep = [mem.as_fd(), target.directory().as_fd()];
         let mut keeper = aside::begin(&keep, |talk| keep_child(target, site, &mem, talk)).map_err(failed)?;
         let begun = keeper.talk().map(Talk::hear).transpose().ok().flatten();
-        match begun.unwrap_or(Begun::Refused(Refusal::Gone)) {
-            Begun::Forked { child, stood } => {
+        let lost = |reason: &str| {
+            target.check_alive()?;
+            Err(refuse(target, Refusal::Unfit(reason.into())))
+        };
+        match begun {
+            Some(Begun::Forked { child, stood }) => {
                 let child = Target::open(child)?;
                 Ok(ChildSnapshot { child, pause: stood, _keeper: keeper, _huge: huge })
             }
-            Begun::Refused(Refusal::Gone) => {
-                target.check_alive()?;
-                Err(refuse(target, Refusal::Unfit("the process that made the child was killed".into())))
-            }
-            Begun::Refused(refusal) => Err(refuse(target, refusal)),
+            Some(Begun::Refused(Refusal::Gone)) => lost("the thread that was to make the child ended meanwhile"),
+            Some(Begun::Refused(refusal)) => Err(refuse(target, refusal)),
+            None => lost("the process that made the child was killed"),
         }
     }
 
@@ -161,8 +167,11 @@ impl ChildSnapshot {
 /// The keeper's life: have the child made, say so, wait, end it.
 #[cfg(target_arch = "x86_64")]
 fn keep_child(target: &Target, site: &Site, mem: &std::fs::File, talk: &mut Talk) {
-    use crate::sys::inject::{self, Forked};
-    let done = super::sitting::with_seat(site, mem, &mut inject::fork);
+    let mut left = None;
+    let done = super::sitting::with_seat(site, mem, &mut |seat| inject::fork(seat, &mut left));
+    if let Some(left) = left {
+        reap(target, left);
+    }
     let refused = |reason: String| Begun::Refused(Refusal::Unfit(reason));
     let begun = match done {
         Err(refusal) => Begun::Refused(refusal),
@@ -186,6 +195,33 @@ fn keep_child(target: &Target, site: &Site, mem: &std::fs::File, talk: &mut Talk
         }
         inject::end(child);
     }
+}
+
+/// Has a thread of what `target` has become reap `child`, which has ended: the one that was to do it ended too, when another
+/// became a new program. Gives up after a while.
+#[cfg(target_arch = "x86_64")]
+fn reap(target: &Target, child: i32) {
+    const TRIES: u32 = 50;
+    const BETWEEN: Duration = Duration::from_millis(20);
+    for _ in 0..TRIES {
+        let Some(number) = zombie_of(target, child) else { return };
+        std::thread::sleep(BETWEEN);
+        let (Ok(site), Ok(mem)) = (Site::find(target), target.writable_memory()) else { continue };
+        let flags = (libc::__WALL | libc::WNOHANG) as u64;
+        let mut wait = |seat: &mut Seat<'_>| seat.call(libc::SYS_wait4, &[number, 0, flags, 0]);
+        // What fails is tried again.
+        let _ = super::sitting::with_seat(&site, &mem, &mut wait);
+    }
+}
+
+/// The number of `child` in the namespace of `target`, as long as it waits to be reaped by that.
+#[cfg(target_arch = "x86_64")]
+fn zombie_of(target: &Target, child: i32) -> Option<u64> {
+    let text = |name: &str| std::fs::read_to_string(format!("/proc/{child}/{name}")).ok();
+    let stat = Stat::parse(&text("stat")?)?;
+    let numbers = Status::parse(&text("status")?).namespace_pids;
+    let number = u64::try_from(*numbers.last()?).ok()?;
+    (stat.is_zombie() && stat.ppid == target.pid()).then_some(number)
 }
 
 #[cfg(not(target_arch = "x86_64"))]
