@@ -200,8 +200,8 @@ pub fn missing_in_child(snapshot: &ChildSnapshot, map: &AddressMap, spans: &[Spa
     let wanted = || map.mappings.iter().filter(|mapping| asked(mapping.span));
     let has = |mapping: &Mapping| there.iter().any(|other| other.span.overlaps(mapping.span));
     if !wanted().all(has) || snapshot.child().unforked()?.into_iter().any(asked) {
-        let why = "kept from children (MADV_DONTFORK, MADV_WIPEONFORK, hugetlb), or gone meanwhile";
-        return Ok(Some(format!("a child has not all of it: {why}")));
+        let why = "not given to children (MADV_DONTFORK, MADV_WIPEONFORK or hugetlb), or changed meanwhile";
+        return Ok(Some(format!("part of it is {why}")));
     }
     let shares = |mapping: &Mapping| mapping.permissions.shared && mapping.permissions.write;
     Ok(wanted().any(shares).then(|| "part of it is shared memory, which a child shares too".into()))
