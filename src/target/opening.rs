@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -92,14 +93,35 @@ impl Target {
         format!("pid {} ({})", self.pid(), self.identity.name.escape_debug())
     }
 
-    /// Whether it still runs (or sleeps, or is stopped). A zombie does not.
+    /// Whether it still runs (or sleeps, or is stopped). A zombie does not. At an exec by another thread the first one is a
+    /// zombie for a moment, and at an end too: then it is waited for what becomes of it.
     pub fn is_alive(&self) -> bool {
-        if let Some(pidfd) = &self.pidfd
-            && pidfd::has_ended(pidfd.as_fd()).unwrap_or(false)
-        {
-            return false;
+        const LOOKS: u32 = 50;
+        for _ in 0..LOOKS {
+            if let Some(pidfd) = &self.pidfd
+                && pidfd::has_ended(pidfd.as_fd()).unwrap_or(false)
+            {
+                return false;
+            }
+            let Some(stat) = self.stat().ok().filter(|stat| stat.start_ticks == self.start_ticks) else { return false };
+            if !stat.is_zombie() {
+                return true;
+            }
+            if self.status().map_or(0, |status| status.threads) < 2 {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
-        self.stat().is_ok_and(|stat| stat.start_ticks == self.start_ticks && !stat.is_zombie())
+        false
+    }
+
+    /// Why something of it is not there any more.
+    pub(crate) fn loss(&self) -> &'static str {
+        if self.is_alive() {
+            "a thread of it ended, or it became another program (exec), meanwhile"
+        } else {
+            "the process ended"
+        }
     }
 
     /// `Ok` while it lives.
@@ -165,7 +187,7 @@ impl Target {
     /// What a failure of the kernel on a file of this target means to a user.
     pub(crate) fn failure(&self, action: &str, error: &io::Error) -> Error {
         if error.raw_os_error() == Some(libc::ESRCH) || !self.is_alive() {
-            return Error::new(ErrorKind::Gone, action, self.subject(), "the process ended");
+            return Error::new(ErrorKind::Gone, action, self.subject(), self.loss());
         }
         if !is_denied(error) {
             return Error::new(ErrorKind::Failed, action, self.subject(), error);

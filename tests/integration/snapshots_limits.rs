@@ -224,9 +224,10 @@ fn a_target_that_execs_meanwhile_ends_in_an_answer() {
                 // What it became has pages of its own, or none yet, at the same place or another.
                 assert_numbered(&bytes, true);
             }
-            let health = Health::of(patient.pid()).expect("it lives on as another program");
-            let is_free = health.tracers == [0].into() && health.children.is_empty();
-            assert!(health.state == "running" && is_free, "{method} {milliseconds}: {health:?}");
+            let health = || Health::of(patient.pid()).expect("it lives on as another program");
+            let is_free = |it: Health| it.state == "running" && it.tracers == [0].into() && it.children.is_empty();
+            let settled = wait_until(Duration::from_secs(5), || is_free(health()));
+            assert!(settled, "{method} {milliseconds}: {:?}", health());
         }
     }
 }

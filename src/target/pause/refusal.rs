@@ -54,7 +54,7 @@ pub(in crate::target) fn refuse(target: &Target, refusal: Refusal) -> Error {
     match refusal {
         // One that ended meanwhile looks unfit or fails in many ways.
         _ if !target.is_alive() => error(ErrorKind::Gone, "the process ended".into()),
-        Refusal::Gone => error(ErrorKind::Gone, "the process ended".into()),
+        Refusal::Gone => error(ErrorKind::Gone, target.loss().into()),
         Refusal::Traced { by } => {
             error(ErrorKind::NotPermitted, format!("process {by} traces it already")).with_hint(ONE_TRACER)
         }
