@@ -65,6 +65,8 @@ pub fn fork(seat: &mut Seat<'_>, left: &mut Option<i32>) -> io::Result<Forked> {
         between = Some(pid);
         Ok(())
     });
+    // A thread that was killed right then cannot tell whom it bore.
+    let between = between.or_else(|| made.as_ref().err().and_then(|_| request::any()));
     let Some(between) = between else { return Ok(Forked::Refused(made?.wrapping_neg() as i32)) };
     let child = made.and_then(|pid| {
         let child = make_child(between)?;

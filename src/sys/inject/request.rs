@@ -68,6 +68,20 @@ pub fn wait(tid: i32) -> io::Result<Report> {
     }
 }
 
+/// Any process or thread that we trace, once it has something to report; `None` where there is none.
+pub fn any() -> Option<i32> {
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is ours and outlives the call.
+        match unsafe { libc::waitpid(-1, &mut status, libc::__WALL | libc::WNOHANG) } {
+            0 => await_news(),
+            -1 if Errno::last() == Errno::EINTR => {}
+            -1 => return None,
+            tid => return Some(tid),
+        }
+    }
+}
+
 /// Until a process or thread that we trace has changed, where SIGCHLD is blocked, or some time has passed.
 fn await_news() {
     const LONGEST: TimeSpec = TimeSpec::new(0, 10_000_000);
