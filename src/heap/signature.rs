@@ -212,8 +212,7 @@ fn quotes(text: &[u8]) -> impl Iterator<Item = usize> {
         None => rest.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(*byte == b'"')),
     };
     let bits = lanes.iter().map(move |lane| in_lane(*lane)).chain(iter::once(last));
-    bits.enumerate().flat_map(|(index, bits)| {
-        let mut bits = bits;
+    bits.enumerate().flat_map(|(index, mut bits)| {
         iter::from_fn(move || {
             let bit = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
             bits &= bits - 1;

@@ -115,15 +115,6 @@ impl Target {
         false
     }
 
-    /// Why something of it is not there any more.
-    pub(crate) fn loss(&self) -> &'static str {
-        if self.is_alive() {
-            "a thread of it ended, or it became another program (exec), meanwhile"
-        } else {
-            "the process ended"
-        }
-    }
-
     /// `Ok` while it lives.
     ///
     /// # Errors
@@ -186,8 +177,12 @@ impl Target {
 
     /// What a failure of the kernel on a file of this target means to a user.
     pub(crate) fn failure(&self, action: &str, error: &io::Error) -> Error {
-        if error.raw_os_error() == Some(libc::ESRCH) || !self.is_alive() {
-            return Error::new(ErrorKind::Gone, action, self.subject(), self.loss());
+        let gone = |reason| Error::new(ErrorKind::Gone, action, self.subject(), reason);
+        if !self.is_alive() {
+            return gone("the process ended");
+        }
+        if error.raw_os_error() == Some(libc::ESRCH) {
+            return gone(PART_ENDED);
         }
         if !is_denied(error) {
             return Error::new(ErrorKind::Failed, action, self.subject(), error);
@@ -199,6 +194,9 @@ impl Target {
             .with_hint(hint.unwrap_or_else(|| format!("run: leakscope doctor {}", self.pid())))
     }
 }
+
+/// Why something of a process that lives is not there any more.
+pub(super) const PART_ENDED: &str = "a thread of it ended, or it became another program (exec), meanwhile";
 
 /// Whether the kernel says that the process is not there any more.
 pub(crate) fn is_gone(error: &io::Error) -> bool {

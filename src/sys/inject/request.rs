@@ -51,33 +51,29 @@ fn ptrace(request: libc::c_uint, tid: i32, addr: usize, data: usize) -> io::Resu
     if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Waits until `tid` reports something. A wait for it alone would not end where another thread of its process execs and so
-/// takes over its id: the kernel (seen in 6.18) then wakes who waits for the other id. So this looks for itself when a
-/// SIGCHLD tells of news, and now and then.
+/// Waits until `tid` reports something.
 pub fn wait(tid: i32) -> io::Result<Report> {
+    Ok(next(tid)?.map_or(Report::Ended, |(_, report)| report))
+}
+
+/// Any process or thread that we trace, once it has something to report; `None` where there is none.
+pub fn any() -> Option<i32> {
+    next(-1).ok().flatten().map(|(tid, _)| tid)
+}
+
+/// Waits until `tid`, or anybody for -1, reports something. A wait for it alone would not end where another thread of its
+/// process execs and so takes over its id: the kernel (seen in 6.18) then wakes who waits for the other id. So this looks
+/// for itself when a SIGCHLD tells of news, and now and then.
+fn next(tid: i32) -> io::Result<Option<(i32, Report)>> {
     let mut status = 0;
     loop {
         // SAFETY: `status` is ours and outlives the call.
         match unsafe { libc::waitpid(tid, &mut status, libc::__WALL | libc::WNOHANG) } {
             0 => await_news(),
             -1 if Errno::last() == Errno::EINTR => {}
-            -1 if Errno::last() == Errno::ECHILD => return Ok(Report::Ended),
+            -1 if Errno::last() == Errno::ECHILD => return Ok(None),
             -1 => return Err(io::Error::last_os_error()),
-            _ => return Ok(decode(status)),
-        }
-    }
-}
-
-/// Any process or thread that we trace, once it has something to report; `None` where there is none.
-pub fn any() -> Option<i32> {
-    let mut status = 0;
-    loop {
-        // SAFETY: `status` is ours and outlives the call.
-        match unsafe { libc::waitpid(-1, &mut status, libc::__WALL | libc::WNOHANG) } {
-            0 => await_news(),
-            -1 if Errno::last() == Errno::EINTR => {}
-            -1 => return None,
-            tid => return Some(tid),
+            who => return Ok(Some((who, decode(status)))),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::REST_LIMIT;
 use crate::error::{Error, ErrorKind};
 use crate::target::Target;
+use crate::target::opening::PART_ENDED;
 
 /// Why it could not be done. The target runs on when this is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +55,7 @@ pub(in crate::target) fn refuse(target: &Target, refusal: Refusal) -> Error {
     match refusal {
         // One that ended meanwhile looks unfit or fails in many ways.
         _ if !target.is_alive() => error(ErrorKind::Gone, "the process ended".into()),
-        Refusal::Gone => error(ErrorKind::Gone, target.loss().into()),
+        Refusal::Gone => error(ErrorKind::Gone, PART_ENDED.into()),
         Refusal::Traced { by } => {
             error(ErrorKind::NotPermitted, format!("process {by} traces it already")).with_hint(ONE_TRACER)
         }
